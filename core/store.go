@@ -166,14 +166,14 @@ type Record struct {
 	Phase        Phase // the phase that is entered next, or was under way
 	Driver       string
 	Digest       string
-	Round        int          // 1, and one more each time the task manager brings the task back
-	Broken       int          // attempts of this round that broke
-	Changed      bool         // this round's entity differs from the one before
-	NewSecrets   bool         // email, username or password differ from the round before
-	Answer       *Outcome     // the site's last final word; survives into the next round
-	Fault        string       // what broke last, one line
-	Intent       *Intent      // the newest
-	Account      *Account     // once proved
+	Round        int      // 1, and one more each time the task manager brings the task back
+	Broken       int      // attempts of this round that broke
+	Changed      bool     // this round's entity differs from the one before
+	NewSecrets   bool     // email, username or password differ from the round before
+	Answer       *Outcome // the site's last final word; survives into the next round
+	Fault        string   // what broke last, one line
+	Intent       *Intent  // the newest
+	Account      *Account // once proved
 	Fields       map[string]string
 	WaitingSince time.Time // begin of the present series of Waiting outcomes, zero in none
 	Due          time.Time // zero: a person's turn, or final
