@@ -249,6 +249,11 @@ type Texts interface {
 	Fit(html string, limit Limit) (text string, cut int)
 	// Spin resolves {a|b} syntax; the same seed makes the same choices.
 	Spin(text, seed string) string
+	// Username is the nth candidate that fits the limit: 0 is base itself, made to
+	// fit. The same arguments give the same name; "" when none can be made.
+	Username(base string, limit Limit, n int) string
+	// Password is base where it fits the limit, else a new one made of it that does.
+	Password(base Value, limit Limit) (Value, error)
 }
 
 // Redactor removes registered secrets, in every encoding, from text.

@@ -1,0 +1,256 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/rollcall-run/rollcall/core"
+)
+
+// listing pulls tasks. One runner of a fleet lists at a time. A page that brings
+// nothing new is followed by one twice as large: tasks that can't be run stay at
+// the head of the list.
+func (r *Runner) listing(ctx context.Context) error {
+	limit := r.o.Limits.ListLimit
+	said := ""
+	changed, cancel := r.o.Store.Subscribe()
+	defer cancel()
+	for failures := 0; ; {
+		wait := r.o.Limits.Poll
+		if left := r.pausing.left(); left > 0 {
+			if r.o.Once {
+				return errors.New("the task manager does not accept the API key; mend [entity] api_key")
+			}
+			wait = left
+		} else if mine, err := r.o.Store.TakeList(ctx, r.o.Owner, 2*r.o.Limits.Poll+r.o.Limits.Lease); err != nil {
+			if err := r.patient(ctx, "list", err); err != nil {
+				return err
+			}
+			continue
+		} else if mine {
+			page, err := r.o.Manager.List(ctx, limit)
+			if ctx.Err() != nil {
+				return nil
+			}
+			if err != nil {
+				failures++
+				if wait, err = r.listFailed(err, failures); err != nil {
+					return err
+				}
+			} else {
+				r.pausing.end()
+				failures = 0
+				fresh, err := r.take(ctx, page)
+				if err != nil {
+					if err := r.patient(ctx, "list", err); err != nil {
+						return err
+					}
+					continue
+				}
+				full := len(page.Tasks)+len(page.Unread) >= limit
+				switch {
+				case fresh > 0:
+					limit = r.o.Limits.ListLimit
+					if full {
+						continue // there may be more behind what was just taken
+					}
+				case full && limit < MaxList:
+					limit = min(limit*2, MaxList)
+					continue
+				case full:
+					said = r.sayStuck(said)
+				}
+				if fresh == 0 && r.o.Once {
+					done, err := r.quiet(ctx)
+					if err != nil {
+						return err
+					}
+					if done {
+						return errDone
+					}
+				}
+				limit = r.o.Limits.ListLimit
+			}
+		}
+		if r.o.Once {
+			// What may end the run is a change of ours, not the clock.
+			if err := r.untilQuiet(ctx, wait, changed); err != nil {
+				return err
+			}
+		} else {
+			r.pause(ctx, wait)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// listFailed says how long to wait after a list that failed.
+func (r *Runner) listFailed(err error, failures int) (time.Duration, error) {
+	var auth *core.AuthError
+	if errors.As(err, &auth) {
+		r.unauthorized(err)
+		return r.pausing.left(), nil
+	}
+	wait := r.o.Limits.Poll << min(failures-1, 5)
+	var transient *core.TransientError
+	if errors.As(err, &transient) {
+		wait = max(wait, transient.RetryAfter)
+	}
+	wait = min(max(wait, time.Millisecond), 10*time.Minute)
+	r.o.Log.Warn("the list failed", "err", r.line(err.Error()), "again_in", wait.String())
+	r.notice(Notice{Text: "the list failed: " + err.Error()})
+	if r.o.Once && failures >= r.o.Limits.Attempts {
+		return 0, fmt.Errorf("the task manager gave no list %d times: %w", failures, err)
+	}
+	return wait, nil
+}
+
+// take admits what can be run and counts what can't. It returns how many tasks were new.
+func (r *Runner) take(ctx context.Context, page core.Listing) (int, error) {
+	for _, w := range page.Warnings {
+		r.o.Log.Warn("the list is odd", "what", r.line(w))
+	}
+	for _, u := range page.Unread {
+		r.o.Log.Error("a task of the list can't be read; it is left alone", "index", u.Index, "task", r.line(u.ID), "why", r.line(u.Why))
+	}
+	held := map[string]HeldBack{}
+	var run []core.Task
+	for _, l := range page.Tasks {
+		if l.Task.Kind == core.Connect {
+			off, err := r.connectOff(ctx)
+			if err != nil {
+				return 0, err
+			}
+			if off {
+				continue
+			}
+		}
+		if _, err := r.o.Catalog.Lookup(l.Task.Domain); err != nil {
+			var no *core.NoBinding
+			if !errors.As(err, &no) {
+				return 0, err
+			}
+			h := held[l.Task.Domain]
+			h.Tasks++
+			h.Allowed, h.Reason, h.Command = no.Allowed, no.Reason, no.Command
+			held[l.Task.Domain] = h
+			continue
+		}
+		run = append(run, l.Task)
+	}
+	known, err := r.o.Store.Look(ctx, run)
+	if err != nil {
+		return 0, err
+	}
+	fresh := 0
+	for _, t := range run {
+		due := time.Now()
+		if k, ok := known[t.ID]; ok {
+			if !k.State.Final() {
+				continue
+			}
+			due = r.again(k)
+		}
+		ok, err := r.o.Store.Admit(ctx, t, due)
+		if err != nil {
+			return fresh, fmt.Errorf("admit task %s: %w", t.ID, err)
+		}
+		if ok {
+			fresh++
+			r.o.Log.Info("listed", "task", t.ID, "domain", t.Domain, "kind", string(t.Kind))
+			r.mu.Lock()
+			r.tally.Tasks[t.ID] = core.Ready
+			r.mu.Unlock()
+			r.notice(Notice{Task: t.ID, Domain: t.Domain, State: core.Ready})
+		}
+	}
+	r.mu.Lock()
+	r.tally.HeldBack, r.tally.Listed = held, len(page.Tasks)
+	r.mu.Unlock()
+	return fresh, nil
+}
+
+// again is when the next round of a task that came back may begin. A task that
+// was dropped or overtaken is listed again at once by a slow server: it waits
+// longer each time.
+func (r *Runner) again(k core.Known) time.Time {
+	if k.State == core.Reported {
+		return time.Now()
+	}
+	wait := r.o.Limits.BackoffMin << min(k.Round, 12)
+	return time.Now().Add(min(wait, r.o.Limits.BackoffMax))
+}
+
+// sayStuck tells the operator, once per picture, that the whole list can't be run.
+func (r *Runner) sayStuck(before string) string {
+	held := r.Tally().HeldBack
+	var parts []string
+	for _, domain := range slices.Sorted(maps.Keys(held)) {
+		parts = append(parts, fmt.Sprintf("%s %d", domain, held[domain].Tasks))
+		if len(parts) == 20 {
+			break
+		}
+	}
+	now := fmt.Sprint(parts)
+	if now != before {
+		r.o.Log.Warn("the list is full of tasks that can't be run here; `rollcall plan` and `rollcall which DOMAIN` say why", "tasks_by_domain", now)
+	}
+	return now
+}
+
+// quiet reports whether nothing is under way and nothing falls due within Options.Wait.
+func (r *Runner) quiet(ctx context.Context) (bool, error) {
+	if r.busy() > 0 {
+		return false, nil
+	}
+	horizon := time.Now().Add(r.o.Wait)
+	due, err := r.o.Store.NextDue(ctx, r.o.Owner)
+	if err != nil {
+		return false, fmt.Errorf("look for what is due: %w", err)
+	}
+	if !due.IsZero() && due.Before(horizon) {
+		return false, nil
+	}
+	due, err = r.o.Store.NextReport(ctx)
+	if err != nil {
+		return false, fmt.Errorf("look for reports: %w", err)
+	}
+	return (due.IsZero() || due.After(horizon)) && r.busy() == 0, nil
+}
+
+// untilQuiet waits until there may be nothing left to do, at most for wait.
+func (r *Runner) untilQuiet(ctx context.Context, wait time.Duration, changed <-chan struct{}) error {
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	for {
+		select {
+		case <-changed:
+			done, err := r.quiet(ctx)
+			if err != nil && ctx.Err() == nil {
+				return err
+			}
+			if done {
+				return nil
+			}
+		case <-t.C:
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (r *Runner) pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

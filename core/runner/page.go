@@ -1,0 +1,195 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rollcall-run/rollcall/core"
+)
+
+// openPage readies a fresh browser context behind the slot's egress port.
+func (v *visit) openPage(ctx context.Context) error {
+	if v.bc != nil {
+		return nil
+	}
+	v.slot.gate.Admit(core.EgressRules{Domain: v.b.Domain, Base: v.b.Base, Private: v.b.BaseFixed, Hosts: v.b.Hosts})
+	v.slot.gate.Until(v.fence())
+	o := core.ContextOptions{Language: v.b.Language}
+	for _, p := range v.b.Manifest.Permissions {
+		o.Downloads = o.Downloads || p == core.PermitDownloads
+	}
+	bc, err := v.r.o.Browsers.Context(ctx, v.slot.gate.URL(), o)
+	if err != nil {
+		return &core.Fault{Code: core.Crashed, Why: "no browser context: " + err.Error()}
+	}
+	v.bc, v.signedIn = bc, false
+	return nil
+}
+
+// dropPage ends the context and everything that still flows to the site.
+func (v *visit) dropPage() {
+	if v.bc == nil {
+		return
+	}
+	v.slot.gate.Shut()
+	if err := v.bc.Close(); err != nil {
+		v.log.Warn("a browser context did not close", "err", err)
+	}
+	v.bc, v.signedIn = nil, false
+}
+
+// phase runs one phase of the driver. What comes back is the site's answer, or
+// the *core.Fault of a broken run.
+func (v *visit) phase(p core.Phase) (core.Outcome, error) {
+	budget := newBudget(v.ctx, v.r.o.Limits.Phase)
+	defer budget.end()
+	if err := v.openPage(budget.ctx); err != nil {
+		return core.Outcome{}, err
+	}
+	s := newServices(v, p, budget)
+	session := core.Session{
+		ControlURL: v.bc.ControlURL(), ContextID: v.bc.ContextID(), TargetID: v.bc.TargetID(),
+		Base: v.b.Base, Proxy: v.slot.gate.URL(), Hosts: v.b.Hosts, Services: s,
+	}
+	task := v.driverTask()
+	v.log.Info("phase", "phase", string(p), "driver", v.b.Driver, "attempt", task.Attempt)
+	v.r.notice(Notice{Task: v.id, Domain: v.domain, Phase: p, Slot: v.slot.name})
+	begin := time.Now()
+	o, err := v.slot.worker.Run(budget.ctx, v.b, p, task, session)
+	s.close()
+	if cause := context.Cause(v.ctx); cause != nil {
+		return core.Outcome{}, cause
+	}
+	if err == nil {
+		if bad := o.Check(p); bad != nil {
+			err = &core.Fault{Code: core.DriverError, Phase: p, Why: bad.Error()}
+		}
+	}
+	if err == nil && s.parkErr != nil && o.Status != core.Blocked {
+		err = &core.Fault{Code: core.DriverError, Phase: p, Why: "the phase went on although nobody had answered"}
+	}
+	ev := core.Event{Kind: "phase", Phase: p, Level: "INFO", Text: string(o.Status), Attrs: map[string]string{
+		"took": time.Since(begin).Round(time.Millisecond).String(), "driver": v.b.Driver,
+	}}
+	if err != nil {
+		f := core.AsFault(err, core.Crashed)
+		if errors.Is(context.Cause(budget.ctx), errPhaseTime) {
+			f.Code = core.Timeout
+		}
+		f.Phase = p
+		ev.Level, ev.Text = "WARN", string(p)+": "+f.Error()
+		if f.Detail != "" {
+			ev.Attrs["detail"] = v.r.text(f.Detail, 4000)
+		}
+		err = f
+	} else if o.Code != "" {
+		ev.Text = string(o.Status) + " " + string(o.Code) + ": " + o.Reason
+	}
+	if refused := v.slot.gate.Refused(); len(refused) > 0 {
+		ev.Attrs["refused_hosts"] = v.r.text(fmt.Sprint(refused), 2000)
+	}
+	o.Reason = v.r.line(o.Reason)
+	v.guardFacts(o.Facts)
+	if nerr := v.note(own(o.Facts), ev); nerr != nil {
+		return core.Outcome{}, nerr
+	}
+	return o, err
+}
+
+// own drops the names that are the runner's from what a driver learnt.
+func own(f core.Facts) core.Facts {
+	out := core.Facts{}
+	for k, val := range f {
+		if len(k) > 0 && k[:1] != ownFact {
+			out[k] = val
+		}
+	}
+	return out
+}
+
+func (v *visit) guardFacts(f core.Facts) {
+	for k, val := range f {
+		if k == core.FactPassword && !val.IsSecret() {
+			val = core.Secret(val.Reveal())
+			f[k] = val
+		}
+		v.guard(val)
+	}
+}
+
+// dir is the task's own directory, private to us; the browser gets single files of it.
+func (v *visit) dir() (string, error) {
+	if v.files != "" {
+		return v.files, nil
+	}
+	dir := filepath.Join(v.r.o.Dir, "tasks", safeName(v.rec.ID))
+	if err := os.MkdirAll(dir, 0o711); err != nil {
+		return "", fmt.Errorf("make the task's directory: %w", err)
+	}
+	v.files = dir
+	return dir, nil
+}
+
+// errPhaseTime is why a phase's context ends when its time is used up.
+var errPhaseTime = errors.New("the phase took too long")
+
+// budget is a phase's time: it does not run while mail or a person is awaited.
+type budget struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	pause  chan int // +1 and -1
+	done   chan struct{}
+}
+
+func newBudget(parent context.Context, d time.Duration) *budget {
+	ctx, cancel := context.WithCancelCause(parent)
+	b := &budget{ctx: ctx, cancel: cancel, pause: make(chan int), done: make(chan struct{})}
+	go b.count(d)
+	return b
+}
+
+func (b *budget) count(left time.Duration) {
+	defer close(b.done)
+	pauses, begin := 0, time.Now()
+	timer := time.NewTimer(left)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			b.cancel(errPhaseTime)
+			return
+		case <-b.ctx.Done():
+			return
+		case n := <-b.pause:
+			if pauses == 0 {
+				timer.Stop()
+				left -= time.Since(begin)
+			}
+			if pauses += n; pauses == 0 {
+				begin = time.Now()
+				timer.Reset(max(left, 0))
+			}
+		}
+	}
+}
+
+// wait stops the clock until the returned function is called.
+func (b *budget) wait() (resume func()) {
+	send := func(n int) {
+		select {
+		case b.pause <- n:
+		case <-b.done:
+		}
+	}
+	send(1)
+	return func() { send(-1) }
+}
+
+func (b *budget) end() {
+	b.cancel(nil)
+	<-b.done
+}

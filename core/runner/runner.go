@@ -1,0 +1,394 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rollcall-run/rollcall/core"
+)
+
+// Runner runs tasks until its context ends, or, with Options.Once, until there
+// is nothing left to do.
+type Runner struct {
+	o   Options
+	run chan struct{} // one token for each task that may run now
+	hld chan struct{} // one token for each task that may be held now
+
+	mu      sync.Mutex
+	idle    []*slot
+	made    int
+	visits  map[string]*visit // by task id
+	tally   Tally
+	pausing authPause
+	onceErr error
+
+	wake    chan struct{} // a slot became free, or something else of our own changed
+	visited sync.WaitGroup
+}
+
+// Tally is what a run saw.
+type Tally struct {
+	Tasks    map[string]core.State // the last state of every task that this run moved
+	HeldBack map[string]HeldBack   // by domain: tasks that were listed and can't be run here
+	Listed   int                   // tasks of the last complete listing
+}
+
+// HeldBack is why a domain's tasks are not run.
+type HeldBack struct {
+	Tasks   int
+	Allowed bool
+	Reason  string
+	Command string
+}
+
+// New checks the options and returns a Runner that has done nothing yet.
+func New(o Options) (*Runner, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	r := &Runner{
+		o:      o,
+		run:    make(chan struct{}, o.Slots),
+		hld:    make(chan struct{}, o.Slots),
+		visits: map[string]*visit{},
+		wake:   make(chan struct{}, 1),
+		tally:  Tally{Tasks: map[string]core.State{}, HeldBack: map[string]HeldBack{}},
+	}
+	for range o.Slots {
+		r.run <- struct{}{}
+		r.hld <- struct{}{}
+	}
+	return r, nil
+}
+
+// Tally returns a copy of what the run saw so far.
+func (r *Runner) Tally() Tally {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := Tally{Tasks: map[string]core.State{}, HeldBack: map[string]HeldBack{}, Listed: r.tally.Listed}
+	for k, v := range r.tally.Tasks {
+		t.Tasks[k] = v
+	}
+	for k, v := range r.tally.HeldBack {
+		t.HeldBack[k] = v
+	}
+	return t
+}
+
+// errDone ends a run with Options.Once.
+var errDone = errors.New("nothing is left to do")
+
+// Run works until ctx ends and then drains: visits go on for Limits.Drain at
+// most. A second context, now, ends them at once; it may be nil. Run returns nil
+// after a drain and with Options.Once, otherwise what made it stop.
+func (r *Runner) Run(ctx, now context.Context) error {
+	if now == nil {
+		now = context.Background()
+	}
+	hard, stopHard := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stopHard(nil)
+	if err := r.o.Store.Join(ctx, r.o.Owner, r.o.Limits.Lease); err != nil {
+		return fmt.Errorf("join the ledger: %w", err)
+	}
+	if err := r.putSites(ctx); err != nil {
+		return err
+	}
+
+	loop, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	background, stopBackground := context.WithCancelCause(hard)
+	defer stopBackground(nil)
+	var loops, keepers sync.WaitGroup
+	start := func(wg *sync.WaitGroup, ctx context.Context, what string, f func(context.Context) error) {
+		wg.Go(func() {
+			if err := f(ctx); err != nil && ctx.Err() == nil {
+				if !errors.Is(err, errDone) {
+					err = fmt.Errorf("%s: %w", what, err)
+				}
+				stop(err)
+			}
+		})
+	}
+	start(&keepers, background, "heartbeat", r.beat)
+	start(&loops, loop, "list", r.listing)
+	start(&loops, loop, "sites", r.sites)
+	start(&loops, loop, "upkeep", r.upkeep)
+	start(&loops, loop, "claim", func(ctx context.Context) error { return r.claiming(ctx, hard) })
+	start(&keepers, background, "report", r.reporting)
+
+	<-loop.Done()
+	loops.Wait()
+	r.drain(now, stopHard)
+	stopBackground(nil)
+	keepers.Wait()
+	r.closeSlots()
+	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := r.o.Store.Leave(leave, r.o.Owner); err != nil {
+		r.o.Log.Warn("the leases end by themselves", "err", err)
+	}
+	if cause := context.Cause(loop); cause != nil && !errors.Is(cause, errDone) && ctx.Err() == nil {
+		return cause
+	}
+	return nil
+}
+
+// drain waits for the visits under way: until they end, Limits.Drain has passed
+// or now ends. Then the rest is cancelled, which costs no task an attempt.
+func (r *Runner) drain(now context.Context, stopHard context.CancelCauseFunc) {
+	done := make(chan struct{})
+	go func() { r.visited.Wait(); close(done) }()
+	r.unhold()
+	patience := time.NewTimer(r.o.Limits.Drain)
+	defer patience.Stop()
+	select {
+	case <-done:
+		return
+	case <-patience.C:
+	case <-now.Done():
+	}
+	stopHard(errStopping)
+	<-done
+}
+
+// errStopping is why a visit is cancelled when the runner stops.
+var errStopping = errors.New("the runner is stopping")
+
+// claiming hands due tasks to free slots. It blocks on signals: a slot that is
+// free again, a change in the ledger, the next due time.
+func (r *Runner) claiming(ctx, hard context.Context) error {
+	changed, cancel := r.o.Store.Subscribe()
+	defer cancel()
+	for {
+		select {
+		case <-r.run:
+		case <-ctx.Done():
+			return nil
+		}
+		err := r.claim(ctx, hard, changed)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// claim starts a visit with the token that the caller holds, or waits and gives the token back.
+func (r *Runner) claim(ctx, hard context.Context, changed <-chan struct{}) error {
+	give := func() { r.run <- struct{}{} }
+	if wait := r.pausing.left(); wait > 0 {
+		give()
+		return r.sleep(ctx, wait, nil)
+	}
+	asked := r.o.Egress.Now()
+	rec, err := r.o.Store.Claim(ctx, r.o.Owner, r.o.Limits.Lease)
+	if err == nil {
+		s, err := r.slot(ctx)
+		if err != nil {
+			give()
+			return err
+		}
+		v := r.newVisit(hard, s, rec, asked+r.o.Limits.Lease)
+		r.visited.Go(func() {
+			v.run()
+			r.leave(v)
+			v.permit.release(r)
+			r.nudge()
+		})
+		return nil
+	}
+	give()
+	if !errors.Is(err, core.ErrNothing) {
+		return r.patient(ctx, "claim", err)
+	}
+	due, err := r.o.Store.NextDue(ctx, r.o.Owner)
+	if err != nil {
+		return r.patient(ctx, "claim", err)
+	}
+	wait := r.o.Limits.Sweep
+	if !due.IsZero() {
+		wait = min(wait, max(time.Until(due), 0)+time.Millisecond)
+	}
+	return r.sleep(ctx, wait, changed)
+}
+
+// sleep waits for d, a token of changed, or a nudge.
+func (r *Runner) sleep(ctx context.Context, d time.Duration, changed <-chan struct{}) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-changed:
+	case <-r.wake:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+func (r *Runner) nudge() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// patient handles a ledger that failed: what can't be stored must not be done,
+// so the runner stops with a clear word, except where a database may come back.
+func (r *Runner) patient(ctx context.Context, what string, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	var temporary interface{ Temporary() bool }
+	if errors.As(err, &temporary) && temporary.Temporary() {
+		r.o.Log.Error("the ledger does not answer; trying again", "op", what, "err", err)
+		return r.sleep(ctx, r.o.Limits.BackoffMin, nil)
+	}
+	return fmt.Errorf("%s: the ledger failed: %w", what, err)
+}
+
+// putSites tells the ledger what this runner can run, and repeats it when the
+// catalog changes.
+func (r *Runner) putSites(ctx context.Context) error {
+	var sites []core.SiteLimits
+	for _, b := range r.o.Catalog.Bindings() {
+		sites = append(sites, core.SiteLimits{
+			Domain: b.Domain, Driver: b.Driver, Every: b.Pace.Every,
+			Concurrency: max(b.Pace.Concurrency, 1), MaxPerDay: b.MaxPerDay, Expires: b.Expires,
+		})
+	}
+	if err := r.o.Store.PutSites(ctx, r.o.Owner, sites); err != nil {
+		return fmt.Errorf("record the sites: %w", err)
+	}
+	return nil
+}
+
+func (r *Runner) sites(ctx context.Context) error {
+	for {
+		changed := r.o.Catalog.Changed()
+		if err := r.putSites(ctx); err != nil {
+			if err := r.patient(ctx, "sites", err); err != nil {
+				return err
+			}
+		}
+		r.nudge()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// upkeep expires questions and deletes what is past its retention.
+func (r *Runner) upkeep(ctx context.Context) error {
+	tick := time.NewTicker(r.o.Limits.Sweep)
+	defer tick.Stop()
+	for {
+		if _, err := r.o.Store.ExpireAsks(ctx); err != nil && ctx.Err() == nil {
+			r.o.Log.Warn("questions were not expired", "err", err)
+		}
+		if n, err := r.o.Store.Retain(ctx, time.Now().Add(-r.o.Limits.Retention)); err != nil && ctx.Err() == nil {
+			r.o.Log.Warn("old tasks were not deleted", "err", err)
+		} else if n > 0 {
+			r.o.Log.Info("old tasks deleted", "tasks", n)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// beat renews the leases and moves the fences.
+func (r *Runner) beat(ctx context.Context) error {
+	tick := time.NewTicker(r.o.Limits.Heartbeat)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+		asked := r.o.Egress.Now()
+		call, cancel := context.WithTimeout(ctx, r.o.Limits.Lease/2)
+		held, err := r.o.Store.Beat(call, r.o.Owner, r.o.Limits.Lease)
+		cancel()
+		if err != nil && ctx.Err() == nil {
+			r.o.Log.Warn("the leases were not renewed", "err", err)
+		}
+		now := r.o.Egress.Now()
+		r.mu.Lock()
+		for id, v := range r.visits {
+			if err == nil {
+				if epoch, ok := held[id]; ok && epoch == v.epoch() {
+					v.extend(asked + r.o.Limits.Lease)
+					continue
+				}
+			}
+			// A visit that was claimed while Beat ran is not in its answer.
+			if now >= v.fence() || err == nil && v.since < asked {
+				v.cancel(core.ErrLeaseLost)
+			}
+		}
+		r.mu.Unlock()
+	}
+}
+
+// authPause stops claims and lists while the task manager does not accept the key.
+type authPause struct {
+	mu    sync.Mutex
+	until time.Time
+	next  time.Duration
+}
+
+func (p *authPause) left() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return max(time.Until(p.until), 0)
+}
+
+func (p *authPause) begin(d, most time.Duration) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Now().Before(p.until) {
+		return time.Until(p.until)
+	}
+	p.next = min(max(p.next*2, d), most)
+	p.until = time.Now().Add(p.next)
+	return p.next
+}
+
+func (p *authPause) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.until, p.next = time.Time{}, 0
+}
+
+// unauthorized pauses the runner after a 401 or 403 and says so once per pause.
+func (r *Runner) unauthorized(err error) {
+	var auth *core.AuthError
+	if !errors.As(err, &auth) {
+		return
+	}
+	if r.pausing.left() == 0 {
+		d := r.pausing.begin(15*time.Second, 5*time.Minute)
+		r.o.Log.Error("the runner is paused: the task manager does not accept the API key; mend [entity] api_key",
+			"status", auth.Status, "message", auth.Message, "again_in", d.Round(time.Second))
+		r.notice(Notice{Text: "paused: the task manager does not accept the API key (" + auth.Message + ")"})
+	}
+}
+
+func (r *Runner) notice(n Notice) {
+	if r.o.Observe == nil {
+		return
+	}
+	n.At = time.Now()
+	n.Text = r.line(n.Text)
+	r.o.Observe(n)
+}

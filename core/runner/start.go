@@ -1,0 +1,157 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/rollcall-run/rollcall/core"
+)
+
+// begin makes the intent to start durable, for a task that can be run now.
+func (v *visit) begin() error {
+	if err := v.bind(); err != nil {
+		v.later(time.Now().Add(v.r.o.Limits.BackoffMax), false, err.Error())
+		return nil
+	}
+	if v.rec.Kind == core.Connect {
+		off, err := v.r.connectOff(v.ctx)
+		if err != nil {
+			return err
+		}
+		if off {
+			return v.move(core.Move{To: core.Dropped, Event: say("connect is switched off for this task manager")})
+		}
+	}
+	if v.rec.Round > 1 {
+		// A task that came back is read first: its state may be a person's work.
+		l, err := v.r.o.Manager.Get(v.ctx, v.rec.ID)
+		switch {
+		case errors.Is(err, core.ErrGone):
+			return v.move(core.Move{To: core.Dropped, Event: say("the task manager no longer knows the task")})
+		case err != nil:
+			return v.startLater(err)
+		case !v.startable(l.Status):
+			return v.move(core.Move{To: core.Dropped, Event: say("the task manager says " + l.Status + "; nothing to start")})
+		}
+	}
+	return v.move(core.Move{To: core.Starting, Driver: v.b.Driver, Digest: v.b.Digest, Event: say("starting")})
+}
+
+// startable reports whether the server's status is the one that start takes, or
+// our own earlier start.
+func (v *visit) startable(status string) bool {
+	s := v.r.o.States
+	if v.rec.Kind == core.Connect {
+		return status == s.Connect
+	}
+	return status == s.Register || status == ""
+}
+
+func (v *visit) underWay(status string) bool {
+	s := v.r.o.States
+	if v.rec.Kind == core.Connect {
+		return status == s.Connecting
+	}
+	return status == s.Registering
+}
+
+// start sends POST start and settles every answer to it.
+func (v *visit) start() error {
+	ctx, cancel := context.WithTimeout(v.ctx, v.r.o.Limits.Lease)
+	defer cancel()
+	err := v.r.o.Manager.Start(ctx, v.rec.ID)
+	var transient *core.TransientError
+	var refusal *core.Refusal
+	switch {
+	case err == nil:
+		return v.move(core.Move{To: core.Prepared, Event: say("started")})
+	case errors.Is(err, core.ErrGone):
+		return v.move(core.Move{To: core.Dropped, Event: say("the task manager no longer knows the task")})
+	case errors.As(err, &refusal):
+		return v.readStart(ctx, refusal)
+	case errors.As(err, &transient) && transient.Ambiguous:
+		return v.readStart(ctx, nil)
+	}
+	return v.startLater(err)
+}
+
+// readStart decides by the task's own state after a refused or ambiguous start.
+func (v *visit) readStart(ctx context.Context, refusal *core.Refusal) error {
+	l, err := v.r.o.Manager.Get(ctx, v.rec.ID)
+	if errors.Is(err, core.ErrGone) {
+		return v.move(core.Move{To: core.Dropped, Event: say("the task manager no longer knows the task")})
+	}
+	if err != nil {
+		return v.startLater(err)
+	}
+	switch {
+	case v.underWay(l.Status) && v.r.o.Exclusive:
+		return v.move(core.Move{To: core.Prepared, Event: say("the start had taken effect")})
+	case v.underWay(l.Status):
+		return v.move(core.Move{To: core.Dropped, Event: say("the task is under way, and [entity] exclusive is off: it may be another system's")})
+	case refusal == nil && v.startable(l.Status):
+		v.later(time.Now().Add(v.backoff(v.rec.Broken)), true, "the start did not arrive; trying again")
+		return nil
+	case refusal != nil && v.rec.Kind == core.Connect && l.Status == v.r.o.States.Connect:
+		if err := v.r.switchConnectOff(v.ctx, refusal.Message); err != nil {
+			return err
+		}
+		return v.move(core.Move{To: core.Dropped, Event: say("the task manager does not start connect tasks: " + refusal.Message)})
+	}
+	why := "the task manager says " + l.Status
+	if refusal != nil {
+		why = fmt.Sprintf("refused: %s; the task manager says %s", refusal.Message, l.Status)
+	}
+	return v.move(core.Move{To: core.Dropped, Event: say(why)})
+}
+
+// startLater gives a task back whose start could not be asked for.
+func (v *visit) startLater(err error) error {
+	if v.ctx.Err() != nil {
+		return context.Cause(v.ctx)
+	}
+	wait := v.backoff(v.rec.Broken)
+	var auth *core.AuthError
+	var transient *core.TransientError
+	if errors.As(err, &auth) {
+		v.r.unauthorized(err)
+		v.later(time.Now().Add(wait), false, err.Error())
+		return nil
+	}
+	if errors.As(err, &transient) {
+		wait = max(wait, transient.RetryAfter)
+	}
+	v.later(time.Now().Add(wait), true, err.Error())
+	return nil
+}
+
+const connectFlag = "connect_off:"
+
+// connectRetry is how long a server that refused connect is not asked again.
+const connectRetry = 24 * time.Hour
+
+func (r *Runner) connectOff(ctx context.Context) (bool, error) {
+	if !r.o.Connect {
+		return true, nil
+	}
+	flag, err := r.o.Store.Flag(ctx, connectFlag+r.o.Server)
+	if err != nil || flag == "" {
+		return false, err
+	}
+	stamp, _, _ := strings.Cut(flag, " ")
+	since, err := time.Parse(time.RFC3339, stamp)
+	return err == nil && time.Since(since) < connectRetry, nil
+}
+
+// switchConnectOff remembers that this server does not start connect tasks.
+func (r *Runner) switchConnectOff(ctx context.Context, message string) error {
+	if err := r.o.Store.SetFlag(ctx, connectFlag+r.o.Server, time.Now().UTC().Format(time.RFC3339)+" "+r.line(message)); err != nil {
+		return fmt.Errorf("switch connect off: %w", err)
+	}
+	r.o.Log.Warn("connect is switched off for this task manager: it refused to start a task that waits for connect", "message", r.line(message))
+	r.notice(Notice{Text: "connect is switched off: the task manager refused to start a connect task"})
+	return nil
+}
