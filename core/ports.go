@@ -223,13 +223,17 @@ type Mailboxes interface {
 	// ErrNoMailbox when none is configured for the address.
 	Mark(ctx context.Context, e Entity) (MailMark, error)
 	// Find waits until ctx ends for a message to the task's address after mark.
-	// ErrNotYet when ctx ended first.
+	// ErrNotYet when ctx ended first. Site is the site's domain and its base
+	// address, parted by a space: a link counts that leads there or below.
 	Find(ctx context.Context, e Entity, mark MailMark, site string, q MailQuery) (MailMessage, error)
 }
 
-// MailMark is a position in a mailbox (RFC 3501: UIDVALIDITY and UIDNEXT).
+// MailMark is a position in a mailbox (RFC 3501: UIDVALIDITY and UIDNEXT), in
+// the inbox and in the folder for junk.
 type MailMark struct {
-	UIDValidity, UIDNext uint32
+	UIDValidity, UIDNext   uint32    // of the inbox
+	JunkValidity, JunkNext uint32    // of the junk folder; zero when there was none
+	At                     time.Time // when the mark was taken: a folder that was made anew since is read from here
 }
 
 // ErrNoMailbox is returned for an address that no [mail] section serves.
