@@ -1,0 +1,40 @@
+# Two commands do all the set-up there is: `make demo` and `make test`.
+# Each installs what it lacks (as root) or names it (otherwise).
+
+GO          ?= go
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# One package's tests at a time where cores are few: browsers and sites share them.
+TESTFLAGS   ?= -race -p 2 -timeout 25m
+
+.PHONY: all build demo test lint bench generate clean
+
+all: build
+
+build:
+	$(GO) build -trimpath -o bin/rollcall ./cmd/rollcall
+
+demo:
+	@.ci/setup browser
+	@$(GO) build -o bin/rollcall ./cmd/rollcall
+	bin/rollcall demo
+
+test: lint
+	@.ci/setup build browser sites mail database
+	$(GO) test $(TESTFLAGS) ./...
+
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go' | grep -v '\.pb\.go$$')); \
+	 if [ -n "$$unformatted" ]; then echo "not gofmt'd: $$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+# Prints benchstat format.
+bench:
+	@.ci/setup browser database
+	$(GO) test -run '^$$' -bench . -benchmem -count $${COUNT:-1} ./core/... ./drivers/... ./cmd/...
+
+generate:
+	$(GO) generate ./...
+
+clean:
+	rm -rf bin
