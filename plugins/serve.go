@@ -1,0 +1,107 @@
+package plugins
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/hashicorp/go-hclog"
+	goplugin "github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+
+	"github.com/rollcall-run/rollcall/core"
+	"github.com/rollcall-run/rollcall/plugins/proto"
+)
+
+// Handshake tells a rollcall plugin from other programs. Its version is the
+// contract's; it is not a security measure.
+var Handshake = goplugin.HandshakeConfig{
+	ProtocolVersion:  proto.Version,
+	MagicCookieKey:   "ROLLCALL_PLUGIN",
+	MagicCookieValue: "d7a1f3a2-driver",
+}
+
+// DriverName is the one name that a rollcall plugin dispenses.
+const DriverName = "driver"
+
+// VersionedPlugins are the contracts that the runner's side speaks, by version.
+func VersionedPlugins() map[int]goplugin.PluginSet {
+	return map[int]goplugin.PluginSet{proto.Version: {DriverName: &border{}}}
+}
+
+// DialOptions are the options of a connection to a plugin.
+func DialOptions() []grpc.DialOption {
+	return []grpc.DialOption{grpc.WithDefaultCallOptions(
+		grpc.MaxCallRecvMsgSize(proto.MaxMessage), grpc.MaxCallSendMsgSize(proto.MaxMessage))}
+}
+
+func newServer(opts []grpc.ServerOption) *grpc.Server {
+	return grpc.NewServer(append(opts, grpc.MaxRecvMsgSize(proto.MaxMessage), grpc.MaxSendMsgSize(proto.MaxMessage))...)
+}
+
+// Host runs drivers by reference. A worker process serves one, and Client is one.
+type Host interface {
+	// Manifest is the manifest of the driver.
+	Manifest(ctx context.Context, driver DriverRef) (core.Manifest, error)
+	// Run does one phase of the driver, as core.Driver does.
+	Run(ctx context.Context, driver DriverRef, phase core.Phase, task core.Task, session core.Session) (core.Outcome, error)
+}
+
+// Serve serves driver to the runner that started this process, and returns when
+// the runner has gone. It is what main of a plugin calls; it takes over the
+// standard streams.
+func Serve(driver core.Driver) { serve(single{driver}, nil) }
+
+// ServeWorker serves any number of drivers from one process. load makes the
+// driver of a reference that has its source; it is called once per name and
+// digest while the process remembers it. What load returns as error is the
+// answer to the request, a *core.Fault as it is.
+func ServeWorker(load func(DriverRef) (core.Driver, error)) {
+	serve(&shelf{load: load}, os.Clearenv)
+}
+
+func serve(host Host, ready func()) {
+	goplugin.Serve(&goplugin.ServeConfig{
+		HandshakeConfig:  Handshake,
+		VersionedPlugins: map[int]goplugin.PluginSet{proto.Version: {DriverName: &border{host: host, ready: ready}}},
+		GRPCServer:       newServer,
+		Logger:           hclog.New(&hclog.LoggerOptions{Level: hclog.Error, Output: os.Stderr}),
+	})
+}
+
+// border is the plugin in go-plugin's terms, on both of its sides.
+type border struct {
+	goplugin.NetRPCUnsupportedPlugin
+	host  Host
+	ready func() // called once the process has read its environment
+}
+
+var _ goplugin.GRPCPlugin = (*border)(nil)
+
+// GRPCServer registers the driver in the plugin process.
+func (b *border) GRPCServer(broker *goplugin.GRPCBroker, s *grpc.Server) error {
+	if b.host == nil {
+		return errors.New("this side serves no driver")
+	}
+	proto.RegisterDriverServer(s, &driverServer{host: b.host, broker: broker})
+	if b.ready != nil {
+		b.ready()
+	}
+	return nil
+}
+
+// GRPCClient makes the runner's side of a connection, a *Client.
+func (b *border) GRPCClient(done context.Context, broker *goplugin.GRPCBroker, conn *grpc.ClientConn) (any, error) {
+	return newClient(done, broker, conn), nil
+}
+
+// single is the Host of a process that is one driver.
+type single struct{ driver core.Driver }
+
+func (s single) Manifest(context.Context, DriverRef) (core.Manifest, error) {
+	return s.driver.Manifest(), nil
+}
+
+func (s single) Run(ctx context.Context, _ DriverRef, phase core.Phase, task core.Task, session core.Session) (core.Outcome, error) {
+	return s.driver.Run(ctx, phase, task, session)
+}
