@@ -1,0 +1,204 @@
+//go:build linux
+
+package external
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/rollcall-run/rollcall/core"
+	"github.com/rollcall-run/rollcall/plugins"
+)
+
+// slot is the processes of one slot: the worker, and a plugin when one was used.
+type slot struct {
+	host *Host
+	name string
+	turn chan struct{} // held by the one who uses the slot
+
+	mu        sync.Mutex
+	id        int // index of the slot's user id, -1 for none yet
+	processes map[*program]*process
+	closed    bool
+}
+
+var _ core.Worker = (*slot)(nil)
+
+// Run runs a phase in the slot's process. Calls follow each other.
+func (s *slot) Run(ctx context.Context, b core.Binding, phase core.Phase, task core.Task, session core.Session) (core.Outcome, error) {
+	var ref plugins.DriverRef
+	pr := s.host.plugin(b)
+	if pr == nil {
+		pr = s.host.worker
+		var err error
+		if ref, err = s.host.opt.Sources(b); err != nil {
+			return core.Outcome{}, fault(core.AsFault(err, core.DriverError), phase)
+		}
+	}
+	task.Entity = task.Entity.ForDriver()
+	var o core.Outcome
+	err := s.use(ctx, pr, phase, func(p *process) error {
+		var err error
+		if o, err = p.remote.Run(ctx, ref, phase, task, session); err != nil {
+			return err
+		}
+		if err := o.Check(phase); err != nil {
+			return &core.Fault{Code: core.DriverError, Phase: phase, Why: err.Error()}
+		}
+		return nil
+	})
+	if err != nil {
+		return core.Outcome{}, err
+	}
+	return o, nil
+}
+
+// use runs f with the slot's process of pr, and holds it to ctx and the limits.
+// f itself ends soon after the process has died.
+func (s *slot) use(ctx context.Context, pr *program, phase core.Phase, f func(*process) error) error {
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return ended(ctx, ctx.Err(), phase)
+	}
+	p, err := s.process(ctx, pr)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ended(ctx, err, phase)
+		}
+		return fault(core.AsFault(err, core.Crashed), phase)
+	}
+	p.begin()
+	s.host.watcher.add(p)
+	defer s.host.watcher.remove(p)
+
+	done := make(chan error, 1)
+	go func() { done <- f(p) }()
+	over := ctx.Done()
+	var grace *time.Timer
+	var late <-chan time.Time
+	for {
+		select {
+		case err = <-done:
+			if grace != nil {
+				grace.Stop()
+			}
+			return s.settle(ctx, p, err, phase)
+		case <-over:
+			over = nil
+			grace = time.NewTimer(s.host.opt.Grace)
+			late = grace.C
+		case <-late:
+			p.kill(killOverrun)
+		}
+	}
+}
+
+// settle turns what came of a use into its error, and ends a process that is
+// not fit for the next one.
+func (s *slot) settle(ctx context.Context, p *process, err error, phase core.Phase) error {
+	if reason := p.reason(); reason != 0 || broken(err) {
+		if c := status.Code(err); reason == 0 && (c == codes.Unavailable || c == codes.Canceled) {
+			// A process that dies closes its connection a moment before it is dead.
+			p.await(s.host.opt.Grace)
+		}
+		p.kill(killBroken)
+		<-p.gone
+		return s.death(ctx, p, err, phase)
+	}
+	if p.resident() > int64(s.host.opt.MemoryMB)<<20/2 {
+		p.kill(killIdle)
+		<-p.gone
+		s.host.log.Debug("worker recycled: its memory grew", "slot", s.name, "pid", p.pid)
+	}
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ended(ctx, err, phase)
+	}
+	if f, ok := errors.AsType[*core.Fault](err); ok {
+		return fault(f, phase)
+	}
+	return err
+}
+
+// process returns the live process of pr, a new one when there is none.
+func (s *slot) process(ctx context.Context, pr *program) (*process, error) {
+	s.mu.Lock()
+	p, id, closed := s.processes[pr], s.id, s.closed
+	s.mu.Unlock()
+	if closed {
+		return nil, errClosed
+	}
+	if p != nil {
+		if p.alive() {
+			return p, nil
+		}
+		<-p.gone
+	}
+	if id < 0 {
+		var err error
+		if id, err = s.host.user(); err != nil {
+			return nil, err
+		}
+	}
+	p = newProcess(s.host, pr, id)
+	s.mu.Lock()
+	s.id = id
+	if closed = s.closed; !closed {
+		s.processes[pr] = p
+	}
+	s.mu.Unlock()
+	if closed {
+		return nil, errClosed
+	}
+	begin := time.Now()
+	if err := p.start(ctx); err != nil {
+		s.host.log.Warn("worker did not start", "slot", s.name, "error", err)
+		return nil, err
+	}
+	s.host.log.Debug("worker started", "slot", s.name, "pid", p.pid, "took", time.Since(begin))
+	return p, nil
+}
+
+// kill ends the slot's processes without waiting.
+func (s *slot) kill() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for _, p := range s.processes {
+		p.kill(killClosed)
+	}
+}
+
+// Close kills the slot's processes, waits until they are gone and for a run to
+// have returned, and takes the slot off its host.
+func (s *slot) Close() error {
+	s.kill()
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
+	s.mu.Lock()
+	for _, p := range s.processes {
+		if p.started() {
+			<-p.gone
+		}
+	}
+	clear(s.processes)
+	id := s.id
+	s.id = -1
+	s.mu.Unlock()
+	s.host.freeUser(id)
+	s.host.mu.Lock()
+	if s.host.slots[s.name] == s {
+		delete(s.host.slots, s.name)
+	}
+	s.host.mu.Unlock()
+	return nil
+}
