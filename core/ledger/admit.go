@@ -1,0 +1,192 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollcall-run/rollcall/core"
+)
+
+// lookBatch is how many ids one statement of Look asks for.
+const lookBatch = 100
+
+// Look implements core.Store.
+func (l *Ledger) Look(ctx context.Context, tasks []core.Task) (map[string]core.Known, error) {
+	out := make(map[string]core.Known, len(tasks))
+	byID := make(map[string]core.Task, len(tasks))
+	ids := make([]string, 0, len(tasks))
+	for _, t := range tasks {
+		if _, twice := byID[t.ID]; !twice {
+			ids = append(ids, t.ID)
+		}
+		byID[t.ID] = t
+	}
+	err := l.read(ctx, "look tasks up", func(x *tx) error {
+		for len(ids) > 0 {
+			args := make([]any, lookBatch)
+			for i := range args {
+				args[i] = ids[min(i, len(ids)-1)]
+			}
+			ids = ids[min(lookBatch, len(ids)):]
+			err := x.each(func(scan func(...any) error) error {
+				var (
+					id              string
+					k               core.Known
+					entity, secrets []byte
+					updated         int64
+				)
+				if err := scan(&id, &k.State, &k.Round, &entity, &secrets, &updated); err != nil {
+					return err
+				}
+				mac, err := l.entityMac(byID[id])
+				if err != nil {
+					return err
+				}
+				k.SameEntity = string(mac) == string(entity)
+				k.SameCredentials = string(l.secretsMac(byID[id])) == string(secrets)
+				k.Updated = at(updated)
+				out[id] = k
+				return nil
+			}, lookQuery, args...)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+var lookQuery = `SELECT id, state, round, entity_mac, secrets_mac, updated FROM task WHERE id IN (` + marks(1, lookBatch) + `)`
+
+// marks is "$first, … $last".
+func marks(first, last int) string {
+	var b strings.Builder
+	for i := first; i <= last; i++ {
+		if i > first {
+			b.WriteString(", ")
+		}
+		b.WriteString("$" + strconv.Itoa(i))
+	}
+	return b.String()
+}
+
+// Admit implements core.Store.
+func (l *Ledger) Admit(ctx context.Context, task core.Task, due time.Time) (bool, error) {
+	if task.ID == "" || task.Domain == "" {
+		return false, errors.New("ledger: a task needs an id and a domain")
+	}
+	if err := utf8Of(task); err != nil {
+		return false, fmt.Errorf("ledger: %w", err)
+	}
+	var admitted bool
+	err := l.write(ctx, "admit task "+task.ID, func(x *tx) error {
+		t, err := x.hold(task.ID)
+		if errors.Is(err, core.ErrUnknownTask) {
+			admitted, err = x.admitNew(task, due)
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		if admitted = t.rec.State.Final(); !admitted {
+			return nil
+		}
+		return x.admitAgain(t, task, due)
+	})
+	if err != nil {
+		return false, err
+	}
+	if admitted {
+		l.changed()
+	}
+	return admitted, nil
+}
+
+func (x *tx) admitNew(in core.Task, due time.Time) (bool, error) {
+	t := &task{rec: core.Record{Task: in, State: core.Ready, Round: 1}}
+	if err := x.row(`SELECT CAST({now} AS BIGINT)`, x.l.clock()).Scan(&t.now); err != nil {
+		return false, err
+	}
+	var err error
+	if t.entityMac, err = x.l.entityMac(in); err != nil {
+		return false, err
+	}
+	dueAt := t.now
+	if !due.IsZero() {
+		dueAt = due.UnixMicro()
+	}
+	var facts []byte
+	if len(in.Facts) > 0 {
+		if err := utf8Facts(in.ID, in.Facts); err != nil {
+			return false, err
+		}
+		if facts, err = x.l.seal(factsDoc{Facts: valuesDoc(in.Facts)}, "task", in.ID, "facts"); err != nil {
+			return false, err
+		}
+	}
+	n, err := x.exec(`INSERT INTO task (id, request_id, domain, kind, state, from_state, phase, driver, digest, round, broken, changed,
+		new_secrets, entity_mac, secrets_mac, facts, fault, intent_id, waiting_since, ask_expired, due, owner, epoch, seq, created, updated)
+		VALUES ($1, $2, $3, $4, 'ready', '', '', '', '', 1, 0, 0, 0, $5, $6, $7, '', '', 0, 0, $8, '', 0, 1, $9, $9)
+		ON CONFLICT (id) DO NOTHING`,
+		in.ID, in.RequestID, in.Domain, string(in.Kind), t.entityMac, x.l.secretsMac(in), facts, dueAt, t.now)
+	if err != nil || n == 0 { // n == 0: another runner was first
+		return false, err
+	}
+	sealed, err := x.l.seal(entityDocOf(in), "entity", in.ID, "entity")
+	if err != nil {
+		return false, err
+	}
+	if _, err := x.exec(`INSERT INTO entity (task_id, sealed) VALUES ($1, $2)`, in.ID, sealed); err != nil {
+		return false, err
+	}
+	if err := x.addEvents(t, core.Event{Kind: "state", Text: "listed by the task manager"}); err != nil {
+		return false, err
+	}
+	return true, x.wakeSite(in.Domain, dueAt, t.now)
+}
+
+func (x *tx) admitAgain(t *task, in core.Task, due time.Time) error {
+	r := &t.rec
+	if r.Domain != in.Domain {
+		return fmt.Errorf("the task manager moved it from %s to %s, which a known task can't follow; give the work a new id", r.Domain, in.Domain)
+	}
+	if err := x.fill(t); err != nil {
+		return err
+	}
+	mac, err := x.l.entityMac(in)
+	if err != nil {
+		return err
+	}
+	secrets := x.l.secretsMac(in)
+	r.Changed, r.NewSecrets = string(mac) != string(t.entityMac), string(secrets) != string(t.secretsMac)
+	t.entityMac, t.secretsMac = mac, secrets
+	facts := r.Facts
+	r.Task = in
+	r.Facts = facts
+	r.Round++
+	r.Broken, r.Fault, r.Phase, r.WaitingSince = 0, "", "", time.Time{}
+	sealed, err := x.l.seal(entityDocOf(in), "entity", in.ID, "entity")
+	if err != nil {
+		return err
+	}
+	if _, err := x.exec(`UPDATE entity SET sealed = $2 WHERE task_id = $1`, in.ID, sealed); err != nil {
+		return err
+	}
+	return x.move(t, core.Move{To: core.Ready, Due: due,
+		Event: core.Event{Text: "listed again by the task manager, round " + strconv.Itoa(r.Round)}})
+}
+
+// first runs a query of one row; found is false when there is none.
+func (x *tx) first(dest []any, query string, args ...any) (found bool, err error) {
+	err = x.row(query, args...).Scan(dest...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}

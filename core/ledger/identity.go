@@ -1,0 +1,73 @@
+package ledger
+
+import (
+	"context"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/rollcall-run/rollcall/core"
+)
+
+// normal is the form in which two spellings of one name are equal.
+func normal(s string, keepCase bool) string {
+	s = norm.NFC.String(strings.TrimSpace(s))
+	if !keepCase {
+		s = norm.NFC.String(strings.ToLower(s))
+	}
+	return s
+}
+
+// Reserve implements core.Store.
+func (l *Ledger) Reserve(ctx context.Context, lease core.Lease, password core.Value, ids []core.Identity) error {
+	return l.write(ctx, "reserve the identities of task "+lease.TaskID, func(x *tx) error {
+		t, err := x.leased(lease)
+		if err != nil {
+			return err
+		}
+		var email, username string
+		for _, id := range ids {
+			switch id.Kind {
+			case core.FieldEmail:
+				email = normal(id.Value.Reveal(), id.KeepCase)
+			case core.FieldUsername:
+				username = normal(id.Value.Reveal(), id.KeepCase)
+			}
+		}
+		secrets := l.mac("credentials", email, username, password.Reveal())
+		for _, id := range ids {
+			name := normal(id.Value.Reveal(), id.KeepCase)
+			if name == "" {
+				continue
+			}
+			mac := l.mac("identity", t.rec.Domain, id.Kind, name)
+			n, err := x.exec(`INSERT INTO identity (domain, kind, mac, task_id, secrets_mac) VALUES ($1, $2, $3, $4, $5)
+				ON CONFLICT (domain, kind, mac) DO UPDATE SET secrets_mac = excluded.secrets_mac WHERE identity.task_id = excluded.task_id`,
+				t.rec.Domain, id.Kind, mac, t.rec.ID, secrets)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				return x.taken(t.rec.Domain, id.Kind, mac, secrets)
+			}
+		}
+		return nil
+	})
+}
+
+// taken tells who has booked an identity.
+func (x *tx) taken(domain, kind string, mac, secrets []byte) error {
+	e := &core.TakenError{Kind: kind}
+	var (
+		other  string
+		theirs []byte
+		proved int
+	)
+	if err := x.row(`SELECT COALESCE(i.task_id, ''), i.secrets_mac, (SELECT count(*) FROM account a WHERE a.task_id = i.task_id)
+		FROM identity i WHERE i.domain = $1 AND i.kind = $2 AND i.mac = $3`, domain, kind, mac).Scan(&other, &theirs, &proved); err != nil {
+		return err
+	}
+	e.TaskID, e.Proved = other, proved > 0
+	e.SameCredentials = other != "" && string(theirs) == string(secrets)
+	return e
+}
