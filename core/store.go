@@ -178,6 +178,7 @@ type Record struct {
 	WaitingSince time.Time // begin of the present series of Waiting outcomes, zero in none
 	Due          time.Time // zero: a person's turn, or final
 	AskExpired   bool      // Parked: the last ask expired unanswered
+	Done         bool      // Reporting, Reported: with complete, not with fail
 	Created      time.Time
 	Updated      time.Time
 }
