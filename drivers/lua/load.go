@@ -57,7 +57,10 @@ func load(src Source) (*Driver, []Finding, error) {
 	if tests != nil && len(d.problems) == 0 {
 		drv.tests = d.tests(tests, m)
 	}
-	slices.SortStableFunc(d.problems, func(a, b Finding) int { return a.Line - b.Line })
+	if src.Name != "" && m.Name != "" && m.Name != src.Name {
+		d.bad("name", "the driver's name is %q and its file's is %q: they must be the same", m.Name, src.Name)
+	}
+	sortFindings(d.problems)
 	return drv, d.problems, nil
 }
 
@@ -96,3 +99,13 @@ func (d *Driver) Digest() string { return d.prog.digest }
 
 // Tests are the tests in the file.
 func (d *Driver) Tests() []Test { return d.tests }
+
+// sortFindings puts findings in the order of lines, those of the whole file last.
+func sortFindings(list []Finding) {
+	slices.SortStableFunc(list, func(a, b Finding) int {
+		if (a.Line == 0) != (b.Line == 0) {
+			return b.Line - a.Line
+		}
+		return a.Line - b.Line
+	})
+}
