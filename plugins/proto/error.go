@@ -137,7 +137,9 @@ func cut(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}
-	n = max(0, n-len("…"))
+	if n -= len("…"); n < 0 {
+		return ""
+	}
 	for n > 0 && !utf8.RuneStart(s[n]) {
 		n--
 	}
