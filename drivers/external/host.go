@@ -64,6 +64,9 @@ type Host struct {
 	ids     []bool              // taken user ids
 	plugins map[string]*program // by digest
 	closed  bool
+
+	once sync.Once // Close
+	err  error     // of Close
 }
 
 var _ core.Workers = (*Host)(nil)
@@ -141,13 +144,15 @@ func (h *Host) manifest(ctx context.Context, pr *program, ref plugins.DriverRef)
 	return m, err
 }
 
-// Close kills every process and waits until nothing of them is left.
+// Close kills every process and waits until nothing of them is left. Later
+// calls wait for the first and return what it returned.
 func (h *Host) Close() error {
+	h.once.Do(func() { h.err = h.close() })
+	return h.err
+}
+
+func (h *Host) close() error {
 	h.mu.Lock()
-	if h.closed {
-		h.mu.Unlock()
-		return nil
-	}
 	h.closed = true
 	slots := make([]*slot, 0, len(h.slots))
 	for _, s := range h.slots {
@@ -170,7 +175,7 @@ func (h *Host) Close() error {
 	return errors.Join(append(errs, h.run.close())...)
 }
 
-var errClosed = errors.New("the runner is stopping")
+var errClosed error = &core.Fault{Code: core.Cancelled, Why: "the runner is stopping"}
 
 // user takes an unprivileged id for a slot; -1 when this runner has none to give.
 func (h *Host) user() (int, error) {

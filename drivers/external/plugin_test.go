@@ -1,0 +1,143 @@
+//go:build linux
+
+package external
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollcall-run/rollcall/core"
+)
+
+// pluginFile is a copy of the test binary under the name that makes it a plugin.
+func pluginFile(t testing.TB) (path, sum string) {
+	t.Helper()
+	b, err := os.ReadFile(self(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path = filepath.Join(t.TempDir(), pluginName)
+	if err := os.WriteFile(path, b, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := sha256.Sum256(b)
+	return path, hex.EncodeToString(s[:])
+}
+
+func TestAPluginRuns(t *testing.T) {
+	h := host(t, nil)
+	path, sum := pluginFile(t)
+	p, err := h.Plugin(path, strings.ToUpper(sum))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What stands at its path from now on does not matter.
+	if err := os.WriteFile(path, []byte("#!/bin/sh\nexit 9\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	m, err := p.Manifest(t.Context())
+	if err != nil || m.Name != "plugin" || m.Version != "2" {
+		t.Fatalf("manifest %+v, %v", m, err)
+	}
+	b := core.Binding{Driver: "plugin", Digest: p.Digest()}
+	s := &services{}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := h.Slot("1").Run(ctx, b, core.Register, order("services"), core.Session{Services: s}); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(s.seen()); n != 9 {
+		t.Errorf("%d calls: %q", n, s.seen())
+	}
+	mustRun(t, h, "done") // the worker of the same slot
+	_, err = h.Slot("1").Run(ctx, b, core.Register, order("panic"), core.Session{Services: s})
+	wantFault(t, err, core.Crashed, "plugin "+pluginName+" ended with exit status 2: panic: the wizard fell over")
+	if _, err := h.Slot("1").Run(ctx, b, core.Register, order("done"), core.Session{}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOnlyPinnedBytesRun(t *testing.T) {
+	h := host(t, nil)
+	path, sum := pluginFile(t)
+	for _, c := range []struct{ name, path, sum, words string }{
+		{"no such file", path + "x", sum, "there is no such file; build it, or correct path in [[plugin]]"},
+		{"a directory", filepath.Dir(path), sum, "it is not a file"},
+		{"another sum", path, strings.Repeat("0", 64), "its SHA-256 is " + sum + ", not the 0000"},
+		{"no sum", path, "", "its sha256 is not 64 hexadecimal digits"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := h.Plugin(c.path, c.sum)
+			if err == nil || !strings.Contains(err.Error(), c.words) || !strings.Contains(err.Error(), c.path) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %v, want %q", err, c.words)
+			}
+		})
+	}
+	// A damaged copy is made anew, not run.
+	copied := filepath.Join(h.opt.StateDir, "plugins", sum)
+	if err := os.MkdirAll(filepath.Dir(copied), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(copied, []byte("#!/bin/sh\nexit 9\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p, err := h.Plugin(path, sum)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Manifest(t.Context()); err != nil {
+		t.Error(err)
+	}
+	info, err := os.Stat(copied)
+	if err != nil || info.Mode().Perm()&0o222 != 0 {
+		t.Errorf("the copy can be written: %v, %v", info.Mode(), err)
+	}
+}
+
+// BenchmarkStart is a new process up to the end of its first run.
+func BenchmarkStart(b *testing.B) {
+	h := host(b, nil)
+	for b.Loop() {
+		mustRun(b, h, "done")
+		b.StopTimer()
+		if err := h.Slot("1").Close(); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+}
+
+// BenchmarkPluginStart is the same for a plugin, whose connection is authenticated.
+func BenchmarkPluginStart(b *testing.B) {
+	h := host(b, nil)
+	p, err := h.Plugin(pluginFile(b))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := p.Manifest(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		if err := h.Slot(manifestSlot).Close(); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+}
+
+// BenchmarkRun is a run that does nothing, in a process that is there.
+func BenchmarkRun(b *testing.B) {
+	h := host(b, nil)
+	mustRun(b, h, "done")
+	for b.Loop() {
+		mustRun(b, h, "done")
+	}
+	b.ReportMetric(float64(h.Slot("1").(*slot).processes[h.worker].resident())/(1<<20), "MB-resident")
+}
