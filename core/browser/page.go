@@ -66,3 +66,11 @@ type SiteAnswer struct{ Outcome core.Outcome }
 func (e *SiteAnswer) Error() string {
 	return string(e.Outcome.Status) + " (" + string(e.Outcome.Code) + "): " + e.Outcome.Reason
 }
+
+// The times that verbs have by default.
+const (
+	ActionTime = 10 * time.Second
+	OpenTime   = 30 * time.Second
+	SignTime   = 20 * time.Second
+	CommitTime = 60 * time.Second
+)
