@@ -20,6 +20,10 @@
 // thread carries no-new-privs, which its children inherit, and its end is what
 // the kernel kills them on: after a SIGKILL of rollcall nothing is left.
 //
+// A plugin of a root runner also gets a process id namespace of its own, whose
+// members end with it, even those that left its process group. Without root such
+// a runaway is out of reach.
+//
 // A root runner executes the binary through a descriptor and not by its path, so
 // that it may lie where the unprivileged user can't go, and so that a swapped
 // file is not what runs.

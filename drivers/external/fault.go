@@ -71,7 +71,7 @@ func (s *slot) death(ctx context.Context, p *process, err error, phase core.Phas
 	name := p.program.name
 	switch p.reason() {
 	case killMemory:
-		f.Code, f.Why = core.OutOfMemory, fmt.Sprintf("%s used more than %d MB and was killed", name, s.host.opt.MemoryMB)
+		f.Code, f.Why = core.OutOfMemory, fmt.Sprintf("%s used more than %d MB of memory and was killed", name, s.host.opt.MemoryMB)
 	case killOutput:
 		f.Code, f.Why = core.DriverError, fmt.Sprintf("%s wrote more than %d kB in one run and was killed", name, s.host.opt.OutputLimit>>10)
 	case killOverrun:

@@ -144,6 +144,12 @@ func (a *actor) Run(ctx context.Context, phase core.Phase, task core.Task, s cor
 			}
 			sink = append(sink, b)
 		}
+	case "gulp":
+		b := make([]byte, 2<<30)
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+		sink = append(sink, b)
 	case "grow":
 		b := make([]byte, 80<<20)
 		for i := 0; i < len(b); i += 4096 {
@@ -176,6 +182,10 @@ func (a *actor) Run(ctx context.Context, phase core.Phase, task core.Task, s cor
 			return core.Outcome{}, err
 		}
 		return facts("child", strconv.Itoa(a.child.Process.Pid)), nil
+	case "escape":
+		a.child = exec.Command("/bin/sleep", task.ID)
+		a.child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		return facts(), a.child.Start()
 	case "keep":
 		a.kept = s.Services
 		return facts(), nil

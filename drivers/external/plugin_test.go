@@ -6,8 +6,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +100,49 @@ func TestOnlyPinnedBytesRun(t *testing.T) {
 	if err != nil || info.Mode().Perm()&0o222 != 0 {
 		t.Errorf("the copy can be written: %v, %v", info.Mode(), err)
 	}
+}
+
+// TestARunawayOfAPluginEnds: a process that left the plugin's group ends with
+// the plugin where rollcall is root.
+func TestARunawayOfAPluginEnds(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Log("not root: there is no namespace to end, see the package documentation")
+		return
+	}
+	h := host(t, nil)
+	p, err := h.Plugin(pluginFile(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	task := order("escape")
+	task.ID = fmt.Sprintf("1000.%d", os.Getpid()) // how long it sleeps, and how it is found
+	if _, err := h.Slot("1").Run(t.Context(), core.Binding{Digest: p.Digest()}, core.Register, task, core.Session{}); err != nil {
+		t.Fatal(err)
+	}
+	find := func() int {
+		names, err := filepath.Glob("/proc/[0-9]*/cmdline")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if b, err := os.ReadFile(name); err == nil && string(b) == "/bin/sleep\x00"+task.ID+"\x00" {
+				pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return pid
+			}
+		}
+		return 0
+	}
+	pid := find()
+	if pid == 0 {
+		t.Fatal("the runaway was not started")
+	}
+	if err := h.Slot("1").Close(); err != nil {
+		t.Fatal(err)
+	}
+	dead(t, pid)
 }
 
 // BenchmarkStart is a new process up to the end of its first run.

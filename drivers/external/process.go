@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -141,6 +140,10 @@ func (p *process) prepare(cmd *exec.Cmd) {
 	if p.id >= 0 {
 		u := p.host.opt.Users
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: u.UID + uint32(p.id), Gid: u.GID + uint32(p.id)}
+		if pr.foreign {
+			// What it starts dies with it, even outside its process group.
+			cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWPID
+		}
 	}
 	if pr.file != nil {
 		// The first extra file is descriptor 3 of the child.
@@ -353,65 +356,4 @@ func (p *process) PluginToHost(network, addr string) (string, string, error) {
 
 func (p *process) HostToPlugin(network, addr string) (string, string, error) {
 	return network, addr, nil
-}
-
-// stream reads a standard stream of the process, and accounts for it.
-type stream struct {
-	file  *os.File
-	p     *process
-	first *bytes.Buffer // standard output: the begin, for the handshake
-}
-
-const firstSize = 4 << 10
-
-func (s *stream) Read(b []byte) (int, error) {
-	n, err := s.file.Read(b)
-	if n > 0 {
-		s.p.count(n)
-		if s.first == nil {
-			_, _ = s.p.tail.Write(b[:n])
-		} else if room := firstSize - s.first.Len(); room > 0 {
-			s.first.Write(b[:min(n, room)])
-		}
-	}
-	if errors.Is(err, os.ErrClosed) {
-		err = io.EOF
-	}
-	return n, err
-}
-
-func (s *stream) Close() error { return s.file.Close() }
-
-// forker starts processes from one thread that ends only with it: the kernel
-// kills a process with Pdeathsig when the thread that forked it ends. The thread
-// carries no-new-privs, and so do its children.
-type forker struct {
-	jobs chan func()
-	done chan struct{}
-}
-
-func newForker() *forker {
-	f := &forker{jobs: make(chan func()), done: make(chan struct{})}
-	go func() {
-		defer close(f.done)
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-		for job := range f.jobs {
-			if err == nil {
-				job()
-			}
-		}
-	}()
-	return f
-}
-
-func (f *forker) do(start func() error) error {
-	result := make(chan error, 1)
-	f.jobs <- func() { result <- start() }
-	return <-result
-}
-
-func (f *forker) close() {
-	close(f.jobs)
-	<-f.done
 }

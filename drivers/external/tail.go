@@ -5,20 +5,28 @@ import (
 	"sync"
 )
 
-// tailSize is how many bytes of a process' output are kept.
-const tailSize = 8 << 10
+// How many bytes of a process' output are kept: the begin, where a crash says
+// what it is, and the end.
+const (
+	headSize = 2 << 10
+	tailSize = 6 << 10
+)
 
-// tail keeps the end of what is written to it.
+// tail keeps the begin and the end of what is written to it.
 type tail struct {
 	mu   sync.Mutex
+	head []byte
 	text []byte
-	lost bool
+	lost bool // something in between
 }
 
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := len(p)
+	first := min(len(p), headSize-len(t.head))
+	t.head = append(t.head, p[:first]...)
+	p = p[first:]
 	if len(p) > tailSize {
 		p = p[len(p)-tailSize:]
 		t.lost = true
@@ -34,15 +42,15 @@ func (t *tail) Write(p []byte) (int, error) {
 func (t *tail) reset() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.text, t.lost = t.text[:0], false
+	t.head, t.text, t.lost = t.head[:0], t.text[:0], false
 }
 
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := strings.ToValidUTF8(string(t.text), "\uFFFD")
+	between := ""
 	if t.lost {
-		return "…" + s
+		between = "\n…\n"
 	}
-	return s
+	return strings.ToValidUTF8(string(t.head)+between+string(t.text), "\uFFFD")
 }

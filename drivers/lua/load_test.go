@@ -34,4 +34,19 @@ func TestTheModelDriverLoadsAndPassesItsCheck(t *testing.T) {
 	if m.Name != "wordpress" || !m.Family || len(m.Phases) != 4 || m.Limits["about"].Max != 2000 || m.Options["author"].Default != "/author/" {
 		t.Errorf("manifest is %+v", m)
 	}
+	if found, err := Check(src); err != nil || len(found) != 0 {
+		t.Errorf("found %v, %v", found, err)
+	}
+}
+
+// testHost is a state of its own around a script's text.
+func testHost(t testing.TB, text string) *host {
+	t.Helper()
+	prog, err := compile(Source{Name: "t", Path: "t.lua", Text: []byte(text)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newHost(t.Context(), prog)
+	t.Cleanup(h.close)
+	return h
 }
