@@ -99,7 +99,8 @@ func (l *Ledger) Close() error {
 	return l.close()
 }
 
-const macKeyAAD = "meta/mac_key"
+// macKeyAAD binds the key of the keyed hashes to its row.
+var macKeyAAD = aad("meta", "mac_key", "value")
 
 // unlock compares the key with the ledger's check value and reads the key of
 // the keyed hashes; a new ledger gets both.

@@ -1,0 +1,109 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+)
+
+// resealColumn is a sealed column: its table, the column that names the row,
+// and the field that a text is bound to.
+type resealColumn struct {
+	table, key, column, field string
+}
+
+var resealColumns = []resealColumn{
+	{"meta", "name", "value", "value"},
+	{"entity", "task_id", "sealed", "entity"},
+	{"task", "id", "facts", "facts"},
+	{"task", "id", "answer", "answer"},
+	{"intent", "id", "sealed", "intent"},
+	{"account", "task_id", "sealed", "account"},
+	{"outbox", "task_id", "body", "body"},
+	{"ask", "id", "answer", "answer"},
+}
+
+// resealPage is how many rows are read at a time.
+const resealPage = 500
+
+// Reseal seals everything under another master key, in one transaction: either
+// all of the ledger opens with the new key afterwards, or all of it with the old
+// one. Other methods wait meanwhile. On PostgreSQL no runner may be live, because
+// it would go on with the old key.
+func (l *Ledger) Reseal(ctx context.Context, keys Sealer) error {
+	l.keyLock.Lock()
+	defer l.keyLock.Unlock()
+	err := l.transact(ctx, "seal the ledger under the new key", func(x *tx) error {
+		if _, err := x.exec(`{lock ledger}`); err != nil {
+			return err
+		}
+		if !l.exclusive() {
+			now, err := x.time()
+			if err != nil {
+				return err
+			}
+			var live int
+			if err := x.row(`SELECT count(*) FROM runner WHERE expires > $1`, now).Scan(&live); err != nil {
+				return err
+			}
+			if live > 0 {
+				return fmt.Errorf("%d runners are using the ledger; stop them first", live)
+			}
+		}
+		for _, c := range resealColumns {
+			if err := x.resealColumn(c, keys); err != nil {
+				return err
+			}
+		}
+		_, err := x.exec(`UPDATE meta SET value = $1 WHERE name = 'key_check'`, keys.Check())
+		return err
+	})
+	if err == nil {
+		l.keys = keys
+	}
+	return err
+}
+
+func (x *tx) resealColumn(c resealColumn, keys Sealer) error {
+	only := ``
+	if c.table == "meta" {
+		only = ` AND name = 'mac_key'`
+	}
+	read := fmt.Sprintf(`SELECT %[1]s, %[2]s FROM %[3]s WHERE %[1]s > $1 AND %[2]s IS NOT NULL%[4]s ORDER BY %[1]s LIMIT $2`,
+		c.key, c.column, c.table, only)
+	store := fmt.Sprintf(`UPDATE %s SET %s = $2 WHERE %s = $1`, c.table, c.column, c.key)
+	type row struct {
+		key    string
+		sealed []byte
+	}
+	last := ""
+	for {
+		var page []row
+		err := x.each(func(scan func(...any) error) error {
+			var r row
+			err := scan(&r.key, &r.sealed)
+			page = append(page, r)
+			return err
+		}, read, last, resealPage)
+		if err != nil {
+			return err
+		}
+		for _, r := range page {
+			bound := aad(c.table, r.key, c.field)
+			text, err := x.l.keys.Open(r.sealed, bound)
+			if err != nil {
+				return fmt.Errorf("open %s of %s %s: %w", c.column, c.table, r.key, err)
+			}
+			sealed, err := keys.Seal(text, bound)
+			if err != nil {
+				return err
+			}
+			if _, err := x.exec(store, r.key, sealed); err != nil {
+				return err
+			}
+			last = r.key
+		}
+		if len(page) < resealPage {
+			return nil
+		}
+	}
+}
