@@ -28,8 +28,8 @@ type tunnel struct {
 	counted atomic.Bool // counted as a write since Writes was called
 
 	mu      sync.Mutex
-	last    time.Time // of the last byte forwarded, either way
-	asked   bool      // the last byte went to the site
+	last    time.Duration // when the last byte was forwarded, either way, by Proxy.Now
+	asked   bool          // the last byte went to the site
 	retired bool
 	dead    bool
 }
@@ -56,7 +56,7 @@ func (t *term) serveConnect(w http.ResponseWriter, r *http.Request) {
 		deny(w, http.StatusBadGateway, "the connection can't be made a tunnel")
 		return
 	}
-	u := &tunnel{term: t, browser: browser, site: site, last: time.Now()}
+	u := &tunnel{term: t, browser: browser, site: site, last: t.gate.proxy.o.Now()}
 	defer u.close()
 	t.mu.Lock()
 	t.tunnels[u] = struct{}{}
@@ -144,7 +144,7 @@ func (u *tunnel) read(c net.Conn, r io.Reader, p []byte) (int, error) {
 		n, err := r.Read(p)
 		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
 			u.mu.Lock()
-			heard := !u.dead && time.Since(u.last) < idle
+			heard := !u.dead && u.now()-u.last < idle
 			u.mu.Unlock()
 			if heard {
 				continue
@@ -162,14 +162,16 @@ func (u *tunnel) finish(err error, to net.Conn) {
 	u.close()
 }
 
+func (u *tunnel) now() time.Duration { return u.term.gate.proxy.o.Now() }
+
 // admit says whether bytes of the browser may pass. Not when the tunnel was
 // retired and has been at rest since: they belong to a new request, which must
 // not go over a used connection. Nothing of it has been forwarded then.
 func (u *tunnel) admit() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	now := time.Now()
-	if u.dead || u.retired && now.Sub(u.last) >= restAfter {
+	now := u.now()
+	if u.dead || u.retired && now-u.last >= restAfter {
 		return false
 	}
 	u.last, u.asked = now, true
@@ -180,14 +182,14 @@ func (u *tunnel) admit() bool {
 func (u *tunnel) passed(up bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.last, u.asked = time.Now(), up
+	u.last, u.asked = u.now(), up
 }
 
 // retire closes the tunnel if it is at rest, else before its next request.
 func (u *tunnel) retire() {
 	u.mu.Lock()
 	u.retired = true
-	silent := time.Since(u.last)
+	silent := u.now() - u.last
 	rest := silent >= restAfter && !u.asked || silent >= pendingFor
 	u.mu.Unlock()
 	if rest {

@@ -1,0 +1,509 @@
+package egress
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/rollcall-run/rollcall/core"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// names is a resolver whose answers the test sets.
+type names struct {
+	mu    sync.Mutex
+	addrs map[string][]string
+	asked int
+}
+
+func (n *names) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.asked++
+	var out []netip.Addr
+	for _, a := range n.addrs[host] {
+		out = append(out, netip.MustParseAddr(a))
+	}
+	if out == nil {
+		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+	}
+	return out, nil
+}
+
+func (n *names) set(host string, addrs ...string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.addrs[host] = addrs
+}
+
+// world is a proxy whose names and clock the test sets, and whose connections to
+// public addresses end at the test's site.
+type world struct {
+	*Proxy
+	names  *names
+	now    atomic.Int64
+	site   string // host:port
+	mu     sync.Mutex
+	dialed []string
+}
+
+func newWorld(t testing.TB, site string, change func(*Options)) *world {
+	t.Helper()
+	w := &world{names: &names{addrs: map[string][]string{"example.org": {"93.184.216.34"}, "www.example.org": {"93.184.216.34"}}}, site: site}
+	w.now.Store(int64(time.Hour))
+	o := Options{
+		Resolver: w.names,
+		Now:      func() time.Duration { return time.Duration(w.now.Load()) },
+		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			w.mu.Lock()
+			w.dialed = append(w.dialed, address)
+			w.mu.Unlock()
+			if strings.HasPrefix(address, "93.184.216.34:") {
+				address = w.site
+			}
+			return (&net.Dialer{}).DialContext(ctx, network, address)
+		},
+	}
+	if change != nil {
+		change(&o)
+	}
+	p, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Proxy = p
+	t.Cleanup(func() { p.Close() })
+	return w
+}
+
+var rulesOfTest = core.EgressRules{Domain: "example.org", Base: "https://example.org"}
+
+// gate opens a gate that admits example.org for ever.
+func (w *world) gate(t testing.TB) *Gate {
+	t.Helper()
+	g, err := w.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Admit(rulesOfTest)
+	g.Until(Forever)
+	return g
+}
+
+func (g *Gate) client(t testing.TB) *http.Client {
+	u, _ := url.Parse(g.URL())
+	tr := &http.Transport{Proxy: http.ProxyURL(u), DisableCompression: true}
+	t.Cleanup(tr.CloseIdleConnections)
+	return &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+func get(t testing.TB, c *http.Client, address string) (int, string) {
+	t.Helper()
+	r, err := c.Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.StatusCode, string(b)
+}
+
+func newSite(t testing.TB, h http.HandlerFunc) *httptest.Server {
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func TestForward(t *testing.T) {
+	var got *http.Request
+	var body []byte
+	site := newSite(t, func(w http.ResponseWriter, r *http.Request) {
+		got = r.Clone(context.Background())
+		body, _ = io.ReadAll(r.Body)
+		w.Header().Set("Connection", "X-Hop")
+		w.Header().Set("X-Hop", "1")
+		w.Header().Set("X-Site", "yes")
+		w.Header().Add("Set-Cookie", "a=1")
+		w.Header().Add("Set-Cookie", "b=2")
+		w.WriteHeader(http.StatusCreated)
+		fmt.Fprint(w, "made")
+	})
+	w := newWorld(t, site.Listener.Addr().String(), nil)
+	g := w.gate(t)
+	r, _ := http.NewRequest("PUT", "http://www.example.org/path?q=1", strings.NewReader("payload"))
+	r.Header.Set("Connection", "X-Mine")
+	r.Header.Set("X-Mine", "1")
+	r.Header.Set("Proxy-Authorization", "Basic x")
+	r.Header.Set("X-Kept", "1")
+	r.Header["User-Agent"] = []string{""}
+	a, err := g.client(t).Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Body.Close()
+	text, _ := io.ReadAll(a.Body)
+	if a.StatusCode != 201 || string(text) != "made" || a.Header.Get("X-Site") != "yes" || len(a.Header["Set-Cookie"]) != 2 {
+		t.Errorf("the answer: %d %q %v", a.StatusCode, text, a.Header)
+	}
+	if got.Host != "www.example.org" || got.URL.String() != "/path?q=1" || string(body) != "payload" || got.ContentLength != 7 ||
+		got.Header.Get("X-Kept") != "1" || got.Header.Get("X-Mine") != "" || got.Header.Get("Proxy-Authorization") != "" || got.Header.Get("User-Agent") != "" {
+		t.Errorf("the request: %s %s %v %q", got.Host, got.URL, got.Header, body)
+	}
+	if g.Writes() != 1 {
+		t.Errorf("%d writes, want 1", g.Writes())
+	}
+	b, err := g.client(t).Get("http://example.org/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Body.Close()
+	if b.Header.Get("X-Hop") != "" || b.Header.Get("X-Site") != "yes" {
+		t.Errorf("a header of one connection was passed on: %v", b.Header)
+	}
+	if g.Writes() != 1 {
+		t.Errorf("a GET counts as a write: %d", g.Writes())
+	}
+}
+
+func TestAnswerIsStreamed(t *testing.T) {
+	more := make(chan struct{})
+	site := newSite(t, func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "first")
+		w.(http.Flusher).Flush()
+		<-more
+		fmt.Fprint(w, " second")
+	})
+	g := newWorld(t, site.Listener.Addr().String(), nil).gate(t)
+	a, err := g.client(t).Get("http://example.org/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Body.Close()
+	b := make([]byte, 5)
+	if _, err := io.ReadFull(a.Body, b); err != nil || string(b) != "first" {
+		t.Fatalf("%q, %v", b, err)
+	}
+	close(more)
+	if rest, err := io.ReadAll(a.Body); err != nil || string(rest) != " second" {
+		t.Fatalf("%q, %v", rest, err)
+	}
+}
+
+func TestGateIsShutAtFirst(t *testing.T) {
+	var hits atomic.Int32
+	site := newSite(t, func(http.ResponseWriter, *http.Request) { hits.Add(1) })
+	w := newWorld(t, site.Listener.Addr().String(), nil)
+	g, err := w.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	try := func(when string, want int) {
+		t.Helper()
+		before := hits.Load()
+		status, _ := get(t, g.client(t), "http://example.org/")
+		if status != want || (hits.Load() > before) != (want == 200) {
+			t.Errorf("%s: status %d, want %d, %d reached the site", when, status, want, hits.Load()-before)
+		}
+	}
+	try("before Admit", 403)
+	g.Admit(rulesOfTest)
+	try("before Until", 502)
+	g.Until(w.Now() + time.Minute)
+	try("admitted", 200)
+	w.now.Add(int64(time.Minute))
+	try("past the fence", 502)
+	g.Until(w.Now() + time.Minute)
+	try("with a later fence", 200)
+	g.Shut()
+	try("shut", 403)
+	g.Admit(rulesOfTest)
+	try("admitted again, without a fence", 502)
+}
+
+func TestRefusals(t *testing.T) {
+	site := newSite(t, func(w http.ResponseWriter, r *http.Request) {})
+	w := newWorld(t, site.Listener.Addr().String(), nil)
+	w.names.set("mixed.example.org", "93.184.216.34", "10.0.0.1")
+	w.names.set("meta.example.org", "169.254.169.254")
+	w.names.set("mapped.example.org", "::ffff:127.0.0.1")
+	g := w.gate(t)
+	c := g.client(t)
+	for _, address := range []string{
+		"http://evil.test/", "http://evil.test/again", "http://127.0.0.1/", "http://[::1]/", "http://example.org:22/",
+		"http://mixed.example.org/", "http://meta.example.org/", "http://mapped.example.org/",
+	} {
+		if status, body := get(t, c, address); status != 403 || len(body) > 300 {
+			t.Errorf("%s: %d %q", address, status, body)
+		}
+	}
+	for _, target := range []string{"evil.test:443", "meta.example.org:443"} {
+		if _, err := c.Get("https://" + target + "/"); err == nil || !strings.Contains(err.Error(), "Forbidden") {
+			t.Errorf("CONNECT %s: %v", target, err)
+		}
+	}
+	list := g.Refused()
+	if len(list) != 7 || !strings.HasPrefix(list[0], "evil.test: ") || !strings.HasPrefix(list[3], "example.org:22: ") {
+		t.Errorf("refused: %q", list)
+	}
+	w.mu.Lock()
+	if len(w.dialed) != 0 {
+		t.Errorf("dialled %v", w.dialed)
+	}
+	w.mu.Unlock()
+	for i := range 60 {
+		get(t, c, fmt.Sprintf("http://h%d.test/", i))
+	}
+	if n := len(g.Refused()); n != maxRefused {
+		t.Errorf("%d refusals are kept", n)
+	}
+	g.Admit(rulesOfTest)
+	if n := len(g.Refused()); n != 0 {
+		t.Errorf("%d refusals of the task before", n)
+	}
+}
+
+func TestReboundNameIsDialledWhereItWasChecked(t *testing.T) {
+	site := newSite(t, func(w http.ResponseWriter, r *http.Request) {})
+	w := newWorld(t, site.Listener.Addr().String(), nil)
+	g := w.gate(t)
+	get(t, g.client(t), "http://example.org/")
+	w.names.set("example.org", "127.0.0.1")
+	g.DropIdle()
+	get(t, g.client(t), "http://example.org/") // the checked answer is used
+	w.now.Add(int64(nameFor))
+	g.DropIdle()
+	if status, _ := get(t, g.client(t), "http://example.org/"); status != 403 {
+		t.Errorf("the rebound name is answered %d", status)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if want := []string{"93.184.216.34:80", "93.184.216.34:80"}; !slices.Equal(w.dialed, want) {
+		t.Errorf("dialled %v, want %v", w.dialed, want)
+	}
+}
+
+func TestPrivateBase(t *testing.T) {
+	site := newSite(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "site") })
+	other := newSite(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "other") })
+	w := newWorld(t, "", nil)
+	g := w.gate(t)
+	for _, c := range []struct {
+		private bool
+		url     string
+		want    int
+	}{{true, site.URL, 200}, {true, other.URL, 403}, {false, site.URL, 403}} {
+		g.Admit(core.EgressRules{Domain: "example.org", Base: site.URL, Private: c.private})
+		if status, _ := get(t, g.client(t), c.url); status != c.want {
+			t.Errorf("%+v: %d", c, status)
+		}
+	}
+}
+
+func TestNotAProxyRequest(t *testing.T) {
+	g := newWorld(t, "", nil).gate(t)
+	for _, head := range []string{
+		"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n",
+		"GET ftp://example.org/ HTTP/1.1\r\nHost: example.org\r\n\r\n",
+		"CONNECT example.org HTTP/1.1\r\nHost: example.org\r\n\r\n",
+	} {
+		c, err := net.Dial("tcp", strings.TrimPrefix(g.URL(), "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(c, head)
+		a, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil || a.StatusCode != 400 {
+			t.Errorf("%q: %v %v", head, a, err)
+		}
+		c.Close()
+	}
+}
+
+func TestUnreachableSiteIs502(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	g := newWorld(t, l.Addr().String(), nil).gate(t)
+	for _, address := range []string{"http://example.org/", "http://absent.example.org/"} {
+		if status, _ := get(t, g.client(t), address); status != 502 {
+			t.Errorf("%s: %d", address, status)
+		}
+	}
+}
+
+func TestSilentSiteTimesOut(t *testing.T) {
+	over := make(chan struct{})
+	site := newSite(t, func(w http.ResponseWriter, r *http.Request) { <-over })
+	defer close(over)
+	w := newWorld(t, site.Listener.Addr().String(), func(o *Options) { o.Timeouts.Answer = 20 * time.Millisecond })
+	if status, body := get(t, w.gate(t).client(t), "http://example.org/"); status != 502 || !strings.Contains(body, "in time") {
+		t.Errorf("%d %q", status, body)
+	}
+}
+
+func TestShutAnswersWhatIsOnItsWay(t *testing.T) {
+	for _, end := range []struct {
+		name string
+		do   func(*world, *Gate)
+	}{
+		{"Shut", func(_ *world, g *Gate) { g.Shut() }},
+		{"the fence", func(w *world, g *Gate) { g.Until(w.Now()) }},
+	} {
+		t.Run(end.name, func(t *testing.T) {
+			arrived, over := make(chan struct{}), make(chan struct{})
+			site := newSite(t, func(w http.ResponseWriter, r *http.Request) { close(arrived); <-over })
+			defer close(over)
+			w := newWorld(t, site.Listener.Addr().String(), nil)
+			g := w.gate(t)
+			c := g.client(t)
+			go func() { <-arrived; end.do(w, g) }()
+			a, err := c.Post("http://example.org/", "text/plain", strings.NewReader("x"))
+			if err != nil {
+				t.Fatalf("the browser's connection was cut: %v", err)
+			}
+			a.Body.Close()
+			if a.StatusCode != 502 {
+				t.Errorf("status %d", a.StatusCode)
+			}
+		})
+	}
+}
+
+func TestFetch(t *testing.T) {
+	big := bytes.Repeat([]byte("x"), 2<<20)
+	var cookies atomic.Int32
+	site := newSite(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Cookie") != "" || r.Header.Get("Authorization") != "" || r.Header.Get("Referer") != "" {
+			cookies.Add(1)
+		}
+		switch r.URL.Path {
+		case "/hop":
+			http.SetCookie(w, &http.Cookie{Name: "a", Value: "b"})
+			http.Redirect(w, r, "http://www.example.org/page", http.StatusFound)
+		case "/out":
+			http.Redirect(w, r, "http://evil.test/", http.StatusFound)
+		case "/loop":
+			http.Redirect(w, r, "/loop", http.StatusFound)
+		case "/page":
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, "page")
+		case "/big":
+			w.Write(big)
+		}
+	})
+	w := newWorld(t, site.Listener.Addr().String(), nil)
+	g := w.gate(t)
+	status, final, body, err := g.Fetch(t.Context(), "http://user:pass@example.org/hop")
+	if err != nil || status != 404 || final != "http://www.example.org/page" || string(body) != "page" || cookies.Load() != 0 {
+		t.Errorf("%d %s %q %v, %d requests were not logged-out", status, final, body, err, cookies.Load())
+	}
+	if _, _, body, err = g.Fetch(t.Context(), "http://example.org/big"); err != nil || len(body) != fetchLimit {
+		t.Errorf("a big page: %d bytes, %v", len(body), err)
+	}
+	for address, want := range map[string]string{
+		"http://example.org/out":  "evil.test",
+		"http://example.org/loop": "redirects",
+		"http://evil.test/":       "evil.test",
+		"file:///etc/passwd":      "http",
+		"http://%zz/":             "address",
+	} {
+		if _, _, _, err := g.Fetch(t.Context(), address); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	if !slices.ContainsFunc(g.Refused(), func(s string) bool { return strings.HasPrefix(s, "evil.test: ") }) {
+		t.Errorf("refused: %q", g.Refused())
+	}
+	g.Until(w.Now())
+	if _, _, _, err := g.Fetch(t.Context(), "http://example.org/page"); !errors.Is(err, errFenced) {
+		t.Errorf("past the fence: %v", err)
+	}
+	g.Shut()
+	if _, _, _, err := g.Fetch(t.Context(), "http://example.org/page"); !errors.Is(err, errShut) {
+		t.Errorf("shut: %v", err)
+	}
+}
+
+func TestManyAtOnce(t *testing.T) {
+	site := newSite(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
+	w := newWorld(t, site.Listener.Addr().String(), nil)
+	g := w.gate(t)
+	c := g.client(t)
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			for range 10 {
+				r, err := c.Post("http://example.org/", "text/plain", strings.NewReader(fmt.Sprint(i)))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if b, _ := io.ReadAll(r.Body); string(b) != fmt.Sprint(i) {
+					t.Errorf("%q came back, %d was sent", b, i)
+				}
+				r.Body.Close()
+				g.DropIdle()
+				g.Refused()
+				g.Until(Forever)
+			}
+		})
+	}
+	wg.Wait()
+	if g.Writes() != 160 {
+		t.Errorf("%d writes", g.Writes())
+	}
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Get("http://example.org/"); err == nil {
+		t.Error("a closed gate answers")
+	}
+	w.Close()
+	if _, err := w.Open(t.Context()); err == nil {
+		t.Error("a closed proxy opens a gate")
+	}
+}
+
+func BenchmarkRequest(b *testing.B) {
+	site := newSite(b, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") })
+	direct := &http.Client{Transport: &http.Transport{}}
+	b.Cleanup(direct.CloseIdleConnections)
+	w := newWorld(b, site.Listener.Addr().String(), nil)
+	proxied := w.gate(b).client(b)
+	for name, c := range map[string]*http.Client{"direct": direct, "proxied": proxied} {
+		address := site.URL
+		if name == "proxied" {
+			address = "http://example.org/"
+		}
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				get(b, c, address)
+			}
+		})
+	}
+}
