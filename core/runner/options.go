@@ -28,8 +28,11 @@ type Options struct {
 	// Slots is how many tasks run at the same time, at least 1. As many again may
 	// be held for a person.
 	Slots int
-	// Dir is where the task's files go: pictures, fitted images.
+	// Dir is where the task's pictures go, below tasks/.
 	Dir string
+	// Uploads is where fitted images go, for the time of a visit: a directory that
+	// the browser's user can pass. Defaults to Dir.
+	Uploads string
 	// States are the task manager's names.
 	States core.StateNames
 	// Exclusive says that no other system works on the tasks of this key: a task
@@ -146,6 +149,9 @@ func (o *Options) check() error {
 	need(o.Slots > 0, "Slots")
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Uploads == "" {
+		o.Uploads = o.Dir
 	}
 	if o.States == (core.StateNames{}) {
 		o.States = core.DefaultStateNames

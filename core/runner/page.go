@@ -121,17 +121,27 @@ func (v *visit) guardFacts(f core.Facts) {
 	}
 }
 
-// dir is the task's own directory, private to us; the browser gets single files of it.
-func (v *visit) dir() (string, error) {
-	if v.files != "" {
-		return v.files, nil
+// pictures is the directory of the task's pictures. It outlives the visit.
+func (v *visit) pictures() (string, error) {
+	dir := filepath.Join(v.r.o.Dir, "tasks", safeName(v.id))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("make the directory of the task's pictures: %w", err)
 	}
-	dir := filepath.Join(v.r.o.Dir, "tasks", safeName(v.rec.ID))
-	if err := os.MkdirAll(dir, 0o711); err != nil {
-		return "", fmt.Errorf("make the task's directory: %w", err)
-	}
-	v.files = dir
 	return dir, nil
+}
+
+// uploads is the directory of the visit's fitted images, which the browser's user can pass.
+func (v *visit) uploads() (string, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.files == "" {
+		dir := filepath.Join(v.r.o.Uploads, "upload-"+safeName(v.id))
+		if err := os.MkdirAll(dir, 0o711); err != nil {
+			return "", fmt.Errorf("make the directory of the task's images: %w", err)
+		}
+		v.files = dir
+	}
+	return v.files, nil
 }
 
 // errPhaseTime is why a phase's context ends when its time is used up.

@@ -273,7 +273,7 @@ func (s *services) Asset(ctx context.Context, name string, fit core.Fit) (string
 	if len(urls) == 0 {
 		return "", core.ErrNoAsset
 	}
-	dir, err := v.dir()
+	dir, err := v.uploads()
 	if err != nil {
 		return "", err
 	}
@@ -281,9 +281,6 @@ func (s *services) Asset(ctx context.Context, name string, fit core.Fit) (string
 	if err != nil {
 		return "", err
 	}
-	v.mu.Lock()
-	v.scraps = append(v.scraps, path)
-	v.mu.Unlock()
 	return path, v.bc.Own(path)
 }
 
@@ -353,7 +350,7 @@ func (v *visit) shoot(ctx context.Context, label string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("take a picture: %w", err)
 	}
-	dir, err := v.dir()
+	dir, err := v.pictures()
 	if err != nil {
 		return "", err
 	}

@@ -25,7 +25,7 @@ type visit struct {
 	domain string
 
 	write    sync.Mutex // one ledger write of the visit at a time
-	mu       sync.Mutex // guards rec, deadline, waive and scraps against the heartbeat and the driver's calls
+	mu       sync.Mutex // guards rec, deadline, waive and files against the heartbeat and the driver's calls
 	rec      core.Record
 	deadline time.Duration
 	waive    chan struct{} // closed when a held visit must park at once
@@ -130,13 +130,10 @@ func (v *visit) tidy() {
 	for _, release := range v.release {
 		release()
 	}
-	for _, path := range v.scraps {
-		if err := os.Remove(path); err != nil {
-			v.log.Warn("a fitted image was not removed", "path", path, "err", err)
-		}
-	}
 	if v.files != "" {
-		os.Remove(v.files) // only when it is empty: pictures stay
+		if err := os.RemoveAll(v.files); err != nil {
+			v.log.Warn("the task's fitted images were not removed", "err", err)
+		}
 	}
 }
 
