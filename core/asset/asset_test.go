@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/zlib"
 	"context"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -88,10 +89,10 @@ func bomb(t testing.TB) []byte {
 	head := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, 30000), 30000)
 	chunk("IHDR", append(head, 1, 0, 0, 0, 0)) // one bit a pixel
 	var z bytes.Buffer
-	w := zlib.NewWriter(&z)
-	line := make([]byte, 1+30000/8)
-	for range 30000 {
-		w.Write(line)
+	w, _ := zlib.NewWriterLevel(&z, zlib.BestCompression)
+	lines := make([]byte, 1000*(1+30000/8))
+	for range 30 {
+		w.Write(lines)
 	}
 	w.Close()
 	chunk("IDAT", z.Bytes())
@@ -110,6 +111,15 @@ func rotated(o byte, img image.Image) []byte {
 	seg = append(seg, 0xFF, 0xFE, 0, 8, 's', 'e', 'c', 'r', 'e', 't')
 	return append(append([]byte{0xFF, 0xD8}, seg...), j[2:]...)
 }
+
+// webpDot is a lossy WebP of one pixel.
+var webpDot = func() []byte {
+	b, err := base64.StdEncoding.DecodeString("UklGRiIAAABXRUJQVlA4IBYAAAAwAQCdASoBAAEADsD+JaQAA3AAAAAA")
+	if err != nil {
+		panic(err)
+	}
+	return b
+}()
 
 func serve(t *testing.T, routes map[string]http.HandlerFunc) *httptest.Server {
 	mux := http.NewServeMux()
@@ -144,8 +154,8 @@ func read(t *testing.T, path string) (image.Image, string, []byte) {
 
 func TestFetchFits(t *testing.T) {
 	s := serve(t, map[string]http.HandlerFunc{
-		"/wide.png": bytesOf(pngOf(halves(400, 100))), "/photo.jpg": bytesOf(jpegOf(halves(300, 200))), "/anim.gif": bytesOf(gifOf(halves(64, 64))),
-		"/wrong.txt": bytesOf(pngOf(halves(50, 50))), "/noise.png": bytesOf(pngOf(noise(600, 600))), "/small.png": bytesOf(pngOf(halves(20, 10))),
+		"/wide.png": bytesOf(pngOf(halves(400, 100))), "/photo.jpg": bytesOf(jpegOf(halves(300, 200))), "/anim.gif": bytesOf(gifOf(halves(64, 64))), "/x.webp": bytesOf(webpDot),
+		"/wrong.txt": bytesOf(pngOf(halves(50, 50))), "/noise.png": bytesOf(pngOf(noise(300, 300))), "/small.png": bytesOf(pngOf(halves(20, 10))),
 	})
 	for name, c := range map[string]struct {
 		path string
@@ -159,14 +169,15 @@ func TestFetchFits(t *testing.T) {
 		"to the first format":       {"/wide.png", core.Fit{Formats: []string{"jpg", "gif"}}, "jpeg", 400, 100},
 		"format kept when allowed":  {"/photo.jpg", core.Fit{Formats: []string{"png", "jpeg"}}, "jpeg", 300, 200},
 		"GIF to PNG":                {"/anim.gif", core.Fit{Formats: []string{"png"}}, "png", 64, 64},
+		"WebP":                      {"/x.webp", core.Fit{}, "png", 1, 1},
 		"GIF":                       {"/anim.gif", core.Fit{}, "gif", 64, 64},
 		"the content, not the name": {"/wrong.txt", core.Fit{}, "png", 50, 50},
 		"scaled up":                 {"/small.png", core.Fit{MinWidth: 100, MinHeight: 100}, "png", 200, 100},
 		"up and cropped":            {"/small.png", core.Fit{MinWidth: 100, MinHeight: 100, MaxWidth: 120, MaxHeight: 120}, "png", 120, 100},
 		"square of both bounds":     {"/small.png", core.Fit{MinWidth: 64, MaxHeight: 64, Square: true}, "png", 64, 64},
-		"few kB":                    {"/noise.png", core.Fit{MaxKB: 40, Formats: []string{"jpeg"}}, "jpeg", 0, 0},
+		"few kB":                    {"/noise.png", core.Fit{MaxKB: 20, Formats: []string{"jpeg"}}, "jpeg", 0, 0},
 		"few kB as PNG":             {"/noise.png", core.Fit{MaxKB: 40, Formats: []string{"png"}}, "png", 0, 0},
-		"few kB, JPEG allowed":      {"/noise.png", core.Fit{MaxKB: 100}, "jpeg", 0, 0},
+		"few kB, JPEG allowed":      {"/noise.png", core.Fit{MaxKB: 40}, "jpeg", 0, 0},
 	} {
 		dir := t.TempDir()
 		path, err := fetcher(s).Fetch(t.Context(), []string{s.URL + c.path}, c.fit, dir)

@@ -104,20 +104,34 @@ func fitted(ctx context.Context, data []byte, fit core.Fit) (out []byte, ext str
 		if err != nil {
 			return nil, "", err
 		}
-		if out == nil && to == "png" && scaled.Opaque() && slices.Contains(formats, "jpeg") {
+		small := within(out, fit)
+		if !small && to == "png" && scaled.Opaque() && slices.Contains(formats, "jpeg") {
 			if out, err = encode(scaled, "jpeg", fit.MaxKB); err != nil {
 				return nil, "", err
 			}
-			if out != nil {
+			if small = within(out, fit); small {
 				to = "jpeg"
 			}
 		}
-		if out != nil {
+		if small {
 			return out, map[string]string{"png": ".png", "jpeg": ".jpg", "gif": ".gif"}[to], nil
 		}
-		nw, nh := w*4/5, h*4/5
+		// The size goes roughly with the pixels.
+		by := min(0.9, max(0.3, 0.95*math.Sqrt(float64(fit.MaxKB)*1000/float64(len(out)))))
+		nw, nh := int(float64(w)*by), int(float64(h)*by)
 		if nw < max(fit.MinWidth, 8) || nh < max(fit.MinHeight, 8) {
-			return nil, "", fmt.Errorf("%w: it is over %d kB even at %dx%d pixels", ErrNoFit, fit.MaxKB, w, h)
+			if w == max(fit.MinWidth, 8) || h == max(fit.MinHeight, 8) {
+				return nil, "", fmt.Errorf("%w: it is over %d kB even at %dx%d pixels", ErrNoFit, fit.MaxKB, w, h)
+			}
+			// As small as it may get, in its shape.
+			by = max(float64(max(fit.MinWidth, 8))/float64(w), float64(max(fit.MinHeight, 8))/float64(h))
+			if by >= 1 {
+				return nil, "", fmt.Errorf("%w: it is over %d kB even at %dx%d pixels", ErrNoFit, fit.MaxKB, w, h)
+			}
+			nw, nh = max(int(math.Ceil(float64(w)*by)), fit.MinWidth), max(int(math.Ceil(float64(h)*by)), fit.MinHeight)
+			if nw >= w && nh >= h {
+				return nil, "", fmt.Errorf("%w: it is over %d kB even at %dx%d pixels", ErrNoFit, fit.MaxKB, w, h)
+			}
 		}
 		w, h = nw, nh
 	}
@@ -201,9 +215,11 @@ func scale(img image.Image, crop image.Rectangle, w, h int) *image.NRGBA {
 	return out
 }
 
-// encode writes the image within maxKB, nil when it does not get that small.
+func within(b []byte, fit core.Fit) bool { return fit.MaxKB == 0 || len(b) <= fit.MaxKB*1000 }
+
+// encode writes the image, a JPEG in the best quality that is within maxKB, or
+// in the lowest when none is.
 func encode(img *image.NRGBA, to string, maxKB int) ([]byte, error) {
-	fits := func(b *bytes.Buffer) bool { return maxKB == 0 || b.Len() <= maxKB*1000 }
 	var b bytes.Buffer
 	switch to {
 	case "jpeg":
@@ -215,22 +231,18 @@ func encode(img *image.NRGBA, to string, maxKB int) ([]byte, error) {
 			if err := jpeg.Encode(&b, flat, &jpeg.Options{Quality: quality}); err != nil {
 				return nil, fmt.Errorf("encode as JPEG: %w", err)
 			}
-			if fits(&b) {
-				return b.Bytes(), nil
+			if maxKB == 0 || b.Len() <= maxKB*1000 {
+				break
 			}
 		}
-		return nil, nil
 	case "gif":
 		if err := gif.Encode(&b, img, nil); err != nil {
 			return nil, fmt.Errorf("encode as GIF: %w", err)
 		}
 	default:
-		if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, img); err != nil {
+		if err := png.Encode(&b, img); err != nil {
 			return nil, fmt.Errorf("encode as PNG: %w", err)
 		}
-	}
-	if !fits(&b) {
-		return nil, nil
 	}
 	return b.Bytes(), nil
 }
