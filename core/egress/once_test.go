@@ -22,9 +22,16 @@ type killer struct {
 	net.Listener
 	mu    sync.Mutex
 	seen  map[string]int // by method and path
-	first string         // page that is answered
+	page  string         // what every answer is
 	wg    sync.WaitGroup
-	posts chan struct{} // one for each POST
+	hooks map[string]func() // by path
+}
+
+// at calls do when path is asked for.
+func (k *killer) at(path string, do func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.hooks[path] = do
 }
 
 func newKiller(t testing.TB, page string) *killer {
@@ -32,7 +39,7 @@ func newKiller(t testing.TB, page string) *killer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &killer{Listener: l, seen: map[string]int{}, first: page, posts: make(chan struct{}, 100)}
+	k := &killer{Listener: l, seen: map[string]int{}, page: page, hooks: map[string]func(){}}
 	k.wg.Go(func() {
 		for {
 			c, err := l.Accept()
@@ -57,17 +64,18 @@ func (k *killer) serve(c net.Conn) {
 		io.Copy(io.Discard, q.Body)
 		k.mu.Lock()
 		k.seen[q.Method+" "+q.URL.Path]++
+		hook := k.hooks[q.URL.Path]
 		k.mu.Unlock()
+		if hook != nil {
+			hook()
+		}
 		// A POST is never answered: its connection dies before the headers do.
 		if q.Method == "POST" || n > 0 {
 			c.(*net.TCPConn).SetLinger(0)
 			c.Close()
-			if q.Method == "POST" {
-				k.posts <- struct{}{}
-			}
 			return
 		}
-		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%s", len(k.first), k.first)
+		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%s", len(k.page), k.page)
 	}
 }
 
