@@ -354,3 +354,20 @@ func TestAnAddressWithoutAMailboxIsErrNoMailbox(t *testing.T) {
 		t.Errorf("no password: %v", err)
 	}
 }
+
+func TestTemplatesNameTheLogin(t *testing.T) {
+	e := entity("Jane+x@Mail.example").With(core.FieldAppPassword, core.Secret("ab cd"))
+	for in, want := range map[string]string{"{email}": "Jane+x@Mail.example", "{user}": "Jane+x", "{domain}": "Mail.example", "{user}%{domain}": "Jane+x%Mail.example", "box": "box"} {
+		if got, ok := expand(in, userFields, e); !ok || got != want {
+			t.Errorf("%s: %q", in, got)
+		}
+	}
+	for in, want := range map[string]string{"{app_password}": "abcd", "a{b}{c d}": "a{b}{c d}"} {
+		if got, ok := expand(in, passwordFields, e); !ok || got != want {
+			t.Errorf("%s: %q", in, got)
+		}
+	}
+	if _, ok := expand("{username}", userFields, e); ok {
+		t.Error("an empty field must be told")
+	}
+}

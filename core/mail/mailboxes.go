@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -34,8 +35,8 @@ type Options struct {
 type Box struct {
 	Match    string   // domain of the addresses it serves; "*" for all that no other names
 	URL      string   // imaps://host:993, or imap://host:143, which means STARTTLS
-	User     string   // template of the login name; defaults to "{email}"
-	Password []string // templates tried in order; defaults to "{app_password}", "{pass_mail}"
+	User     string   // template of the login name with {email}, {user}, {domain}, {username}; defaults to "{email}"
+	Password []string // tried in order, with {app_password}, {pass_mail}; those two are the default
 	CAFile   string   // PEM file of the certificate authority; the system's when empty
 }
 
@@ -118,26 +119,45 @@ func check(b Box) (*server, error) {
 	}
 	ip := net.ParseIP(s.host)
 	s.plain = !s.implicit && b.CAFile == "" && (s.host == "localhost" || ip != nil && ip.IsLoopback())
-	for _, t := range append([]string{b.User}, b.Password...) {
-		for _, f := range field.FindAllStringSubmatch(t, -1) {
-			if f[1] != core.FieldEmail && f[1] != core.FieldUsername && f[1] != core.FieldMailPassword && f[1] != core.FieldAppPassword {
-				return nil, fmt.Errorf("the field %s is not known here; known are {email}, {username}, {pass_mail}, {app_password}", f[0])
-			}
+	for _, f := range field.FindAllString(b.User, -1) {
+		if !slices.Contains(userFields, f) {
+			return nil, fmt.Errorf("user: the field %s is not known here; known are %s", f, strings.Join(userFields, ", "))
+		}
+	}
+	for _, t := range b.Password {
+		// Braces that are no whole template may be part of a password.
+		if field.FindString(t) == t && !slices.Contains(passwordFields, t) {
+			return nil, fmt.Errorf("password: the field %s is not known here; known are %s", t, strings.Join(passwordFields, ", "))
 		}
 	}
 	return s, nil
 }
 
-var field = regexp.MustCompile(`\{([^{}]*)\}`)
+var (
+	field          = regexp.MustCompile(`\{[a-z_]*\}`)
+	userFields     = []string{"{email}", "{user}", "{domain}", "{username}"}
+	passwordFields = []string{"{app_password}", "{pass_mail}"}
+)
 
-// expand fills a template; ok is false when a field is empty.
-func expand(template string, e core.Entity) (out string, ok bool) {
+// expand fills the known fields of a template; ok is false when one is empty.
+func expand(template string, known []string, e core.Entity) (out string, ok bool) {
 	ok = true
 	out = field.ReplaceAllStringFunc(template, func(f string) string {
-		name := f[1 : len(f)-1]
-		v := e.Get(name).Reveal()
-		if name == core.FieldAppPassword {
-			v = strings.Join(strings.Fields(v), "")
+		if !slices.Contains(known, f) {
+			return f
+		}
+		var v string
+		email := strings.TrimSpace(e.Get(core.FieldEmail).Reveal())
+		at := max(strings.LastIndexByte(email, '@'), 0)
+		switch name := strings.Trim(f, "{}"); name {
+		case "user":
+			v = email[:at]
+		case "domain":
+			v = strings.TrimPrefix(email[at:], "@")
+		case core.FieldAppPassword:
+			v = strings.Join(strings.Fields(e.Get(name).Reveal()), "")
+		default:
+			v = e.Get(name).Reveal()
 		}
 		if v == "" {
 			ok = false
@@ -161,7 +181,7 @@ func (m *Mailboxes) session(e core.Entity) (*session, string, error) {
 	if srv == nil {
 		return nil, "", fmt.Errorf("%s: %w; add [mail.%q] or [mail.\"*\"]", address, core.ErrNoMailbox, address[at+1:])
 	}
-	user, ok := expand(srv.User, e)
+	user, ok := expand(srv.User, userFields, e)
 	if !ok {
 		return nil, "", fmt.Errorf("[mail.%q] user = %q: the task has no such field", srv.Match, srv.User)
 	}
@@ -170,14 +190,14 @@ func (m *Mailboxes) session(e core.Entity) (*session, string, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q", srv.Match, user)
 	for _, t := range srv.Password {
-		if p, ok := expand(t, e); ok && !seen[p] {
+		if p, ok := expand(t, passwordFields, e); ok && !seen[p] {
 			seen[p] = true
 			passwords = append(passwords, core.Secret(p))
 			fmt.Fprintf(h, " %q", p)
 		}
 	}
 	if len(passwords) == 0 {
-		return nil, "", fmt.Errorf("[mail.%q] the task carries no password for its mailbox: tried %s", srv.Match, strings.Join(srv.Password, ", "))
+		return nil, "", fmt.Errorf("[mail.%q] password: the task carries none of the fields for its mailbox, such as %s", srv.Match, strings.Join(passwordFields, ", "))
 	}
 	key := [32]byte(h.Sum(nil))
 	m.mu.Lock()
