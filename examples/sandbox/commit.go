@@ -49,8 +49,8 @@ func (s *Site) OnCommit(hook func(Submit) CommitFault) {
 	s.mu.Unlock()
 }
 
-// commit takes a valid sign-up through its fault. make makes the account and
-// says why not, in the site's words; it may be called later. It returns the
+// commit takes a valid sign-up through its fault. create makes the account or
+// says why not, in the site's words, and may be called later. It returns the
 // account and whether the caller still has to answer.
 func (s *Site) commit(w http.ResponseWriter, r *http.Request, index int, f CommitFault, create func() (*Account, string)) (*Account, string, bool) {
 	c := wireOf(r)

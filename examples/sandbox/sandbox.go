@@ -100,7 +100,7 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	site := func(i uint64, name, domain string) *Site {
 		return &Site{
 			Name: name, Domain: domain, clock: o.Clock, options: o, pages: pages, tokens: newTokens(o.Seed, i),
-			sessions: map[string]*session{}, words: map[string]string{}, uploads: map[string]image{},
+			byName: map[string]*Account{}, sessions: map[string]*session{}, words: map[string]string{}, uploads: map[string]image{},
 		}
 	}
 	sb.Board, sb.Community = site(1, "board", BoardDomain), site(2, "community", CommunityDomain)

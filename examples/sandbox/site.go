@@ -29,15 +29,16 @@ type Site struct {
 	tokens   *tokens
 	pages    *template.Template
 	sig      signal
-	announce func(Account, string) // Community: sends the mail that a new account needs; base is where the site was visited
+	announce func(made Account, base string) // Community: sends the link; base is where the site was visited
 
 	mu       sync.Mutex
 	accounts []*Account
+	byName   map[string]*Account // by username and by e-mail, lower case
 	submits  []Submit
 	sessions map[string]*session
 	onCommit func(Submit) CommitFault
 	stops    []func() bool
-	words    map[string]string // Guarded: what is in the pictures shown, by picture
+	words    map[string]string // Guarded: what a picture says, by picture; Community: whom a link confirms, by its token
 	lastWord string
 	uploads  map[string]image // Wizard: pictures that no account has yet
 }
@@ -135,12 +136,10 @@ func (s *Site) Wait(ctx context.Context, ok func(*Site) bool) error {
 
 // findLocked finds a member by username or e-mail, in any case. s.mu is held.
 func (s *Site) findLocked(name string) *Account {
-	for _, a := range s.accounts {
-		if strings.EqualFold(a.Username, name) || strings.EqualFold(a.Email, name) {
-			return a
-		}
+	if name == "" {
+		return nil
 	}
-	return nil
+	return s.byName[strings.ToLower(name)]
 }
 
 func (s *Site) createLocked(a Account) *Account {
@@ -153,6 +152,7 @@ func (s *Site) createLocked(a Account) *Account {
 	}
 	made := &a
 	s.accounts = append(s.accounts, made)
+	s.byName[strings.ToLower(a.Username)], s.byName[strings.ToLower(a.Email)] = made, made
 	return made
 }
 
