@@ -28,7 +28,7 @@ type Config struct {
 	Log        Log             `toml:"log"`
 
 	file    string
-	secrets []*Secret
+	secrets []Secret
 }
 
 // State is where the runner keeps its files.
@@ -83,7 +83,7 @@ type States struct {
 
 // Store is the ledger's database.
 type Store struct {
-	// Database: sqlite:PATH, or a postgres:// address that several runners share. Defaults to sqlite:var/rollcall.db.
+	// Database: sqlite:PATH, or a postgres:// address that several runners share; env:NAME or file:PATH for an address with a password. Defaults to sqlite:var/rollcall.db.
 	URL string `toml:"url"`
 	// Master key that seals secrets at rest: file:PATH, env:NAME or cred:NAME (a systemd credential). Defaults to file:~/.config/rollcall/key.
 	Key string `toml:"key"`
@@ -113,6 +113,8 @@ type Plugin struct {
 	Path string `toml:"path" path:"true" required:"true"`
 	// SHA-256 of the program in hex; other bytes are not run. Defaults to none.
 	SHA256 string `toml:"sha256" required:"true"`
+	// Place is the file and line that names the plugin.
+	Place string `toml:"-"`
 }
 
 // SitesFile is a CSV file with one site a row, under a header line with column
@@ -121,6 +123,8 @@ type Plugin struct {
 type SitesFile struct {
 	// The CSV file. Defaults to none.
 	Path string `toml:"path" path:"true" required:"true"`
+	// Place is the file and line that names the CSV file.
+	Place string `toml:"-"`
 }
 
 // Assets is how avatars and covers are fetched.
