@@ -134,7 +134,7 @@ func (x *tx) admitNew(in core.Task, due time.Time) (bool, error) {
 		new_secrets, entity_mac, secrets_mac, facts, fault, intent_id, waiting_since, ask_expired, due, owner, epoch, seq, created, updated)
 		VALUES ($1, $2, $3, $4, 'ready', '', '', '', '', 1, 0, 0, 0, $5, $6, $7, '', '', 0, 0, $8, '', 0, 1, $9, $9)
 		ON CONFLICT (id) DO NOTHING`,
-		in.ID, in.RequestID, in.Domain, string(in.Kind), t.entityMac, x.l.secretsMac(in), facts, dueAt, t.now)
+		in.ID, in.RequestID, in.Domain, string(in.Kind), t.entityMac, x.l.secretsMac(in), blob(facts), dueAt, t.now)
 	if err != nil || n == 0 { // n == 0: another runner was first
 		return false, err
 	}

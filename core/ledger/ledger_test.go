@@ -17,3 +17,9 @@ func TestMain(m *testing.M) {
 func TestSQLite(t *testing.T) {
 	ledgertest.Run(t, func(t *testing.T, now func() time.Time) core.Store { return ledgertest.SQLiteAt(t, now) })
 }
+
+func TestPostgreSQL(t *testing.T) {
+	ledgertest.Run(t, func(t *testing.T, now func() time.Time) core.Store {
+		return ledgertest.OpenAt(t, ledgertest.Postgres(t), now)
+	})
+}

@@ -185,7 +185,7 @@ func (x *tx) save(t *task) error {
 		waiting_since = $17, ask_expired = $18, due = $19, owner = $20, epoch = $21, expires = $22, ended = $23, seq = $24, updated = $25,
 		request_id = $26, kind = $27 WHERE id = $1`,
 		r.ID, string(r.State), string(r.From), string(r.Phase), r.Driver, r.Digest, r.Round, r.Broken,
-		bit(r.Changed), bit(r.NewSecrets), t.entityMac, t.secretsMac, t.facts, t.answer, r.Fault, t.intentID,
+		bit(r.Changed), bit(r.NewSecrets), t.entityMac, t.secretsMac, blob(t.facts), blob(t.answer), r.Fault, t.intentID,
 		micro(r.WaitingSince), bit(r.AskExpired), orNull(r.Due), r.Lease.Owner, r.Lease.Epoch, t.expires, t.ended, t.seq, t.now,
 		r.RequestID, string(r.Kind))
 	if err != nil {

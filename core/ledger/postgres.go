@@ -2,10 +2,172 @@ package ledger
 
 import (
 	"context"
+	"database/sql"
+	"embed"
 	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
 )
 
+//go:embed postgres/*.sql
+var postgresSchema embed.FS
+
+const (
+	// advisoryLock is held while the schema, the key or the sealing is changed.
+	advisoryLock = 0x726f6c6c // "roll"
+	// poolSize bounds the connections of one process.
+	poolSize = 10
+	// transactionLimit is when a transaction that the server does not answer is given up.
+	transactionLimit = 30 * time.Second
+	// oldestServer is the first version with generated columns.
+	oldestServer = 120000
+)
+
+// postgresDB is a PostgreSQL database that several processes may use.
+type postgresDB struct {
+	words
+	db      *sql.DB
+	signals *signals
+	where   string
+}
+
+// openPostgres opens the database and returns its name without a password.
 func openPostgres(ctx context.Context, address string, log *slog.Logger, notify func()) (database, string, error) {
-	return nil, "", errors.New("not yet")
+	cfg, err := pgx.ParseConfig(address)
+	if err != nil {
+		return nil, "at the postgres address", errors.New("the address can't be read; write postgres://USER@HOST:PORT/DATABASE")
+	}
+	where := fmt.Sprintf("postgres://%s:%d/%s", cfg.Host, cfg.Port, cfg.Database)
+	for name, value := range map[string]string{
+		"synchronous_commit": "on", "application_name": "rollcall",
+		// A stopped process must not keep others from a row for long.
+		"idle_in_transaction_session_timeout": "30s", "lock_timeout": "20s",
+	} {
+		cfg.RuntimeParams[name] = value
+	}
+	d := &postgresDB{db: stdlib.OpenDB(*cfg), where: where}
+	d.db.SetMaxOpenConns(poolSize)
+	d.db.SetMaxIdleConns(poolSize)
+	d.words.replace = strings.NewReplacer(
+		"{now}", "COALESCE($1::bigint, (extract(epoch FROM statement_timestamp()) * 1000000)::bigint)",
+		"{for update}", "FOR UPDATE", "{for update site}", "FOR UPDATE OF s SKIP LOCKED", "{for update skip}", "FOR UPDATE SKIP LOCKED",
+		"{max}", "GREATEST", "{lock ledger}", fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", advisoryLock),
+		"{sites $2}", `jsonb_to_recordset($2::jsonb) AS d(domain text, driver text, every bigint, concurrency bigint,
+			max_per_day bigint, expires bigint)`,
+		"{d.domain}", "d.domain", "{d.driver}", "d.driver", "{d.every}", "d.every", "{d.concurrency}", "d.concurrency",
+		"{d.max_per_day}", "d.max_per_day", "{d.expires}", "d.expires")
+	if err := d.open(ctx); err != nil {
+		return nil, where, errors.Join(d.clean(err), d.db.Close())
+	}
+	d.signals = startSignals(cfg, log, notify)
+	return d, where, nil
+}
+
+func (d *postgresDB) open(ctx context.Context) error {
+	var version int
+	if err := d.db.QueryRowContext(ctx, `SELECT current_setting('server_version_num')::int`).Scan(&version); err != nil {
+		return err
+	}
+	if version < oldestServer {
+		return fmt.Errorf("the server is version %d.%d; PostgreSQL 12 or newer is needed", version/10000, version%10000)
+	}
+	schema, err := fs.Sub(postgresSchema, "postgres")
+	if err != nil {
+		return err
+	}
+	conn, err := d.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := conn.ExecContext(ctx, `SET lock_timeout = 0`); err != nil {
+		return err
+	}
+	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, advisoryLock); err != nil {
+		return fmt.Errorf("wait for another runner's migration: %w", err)
+	}
+	err = migrate(ctx, goose.DialectPostgres, d.db, schema)
+	for _, q := range []string{fmt.Sprintf(`SELECT pg_advisory_unlock(%d)`, advisoryLock), `RESET lock_timeout`} {
+		_, undo := conn.ExecContext(context.WithoutCancel(ctx), q)
+		err = errors.Join(err, undo)
+	}
+	return err
+}
+
+func (d *postgresDB) reader() querier { return d.db }
+func (d *postgresDB) exclusive() bool { return false }
+func (d *postgresDB) announce()       { d.signals.announce() }
+
+// again is true for what the server rolled back on its own, and for an intent
+// that another runner opened in the same moment: the second run reports it.
+func (d *postgresDB) again(err error) bool {
+	if pgconn.SafeToRetry(err) {
+		return true
+	}
+	var e *pgconn.PgError
+	if !errors.As(err, &e) {
+		return false
+	}
+	const serializationFailure, deadlock, unique = "40001", "40P01", "23505"
+	return e.Code == serializationFailure || e.Code == deadlock || e.Code == unique && e.ConstraintName == "intent_open"
+}
+
+func (d *postgresDB) clean(err error) error {
+	var e *pgconn.PgError
+	switch {
+	case !errors.As(err, &e):
+		return err
+	case strings.HasPrefix(e.Code, "53"):
+		return fmt.Errorf("the database server is out of room or connections: %w", err)
+	case strings.HasPrefix(e.Code, "28"):
+		return fmt.Errorf("the database server refused the user or password of [store] url: %w", err)
+	case e.Code == "42501":
+		return fmt.Errorf("the database user may not do that; grant it CREATE on the schema: %w", err)
+	}
+	return err
+}
+
+func (d *postgresDB) backup(context.Context, string) error {
+	return fmt.Errorf("PostgreSQL makes its own copies; run: pg_dump --format=custom --file=FILE %s", d.where)
+}
+
+func (d *postgresDB) close() error {
+	d.signals.close()
+	return d.db.Close()
+}
+
+// postgresTx is a transaction with its own deadline.
+type postgresTx struct {
+	*sql.Tx
+	cancel context.CancelFunc
+}
+
+func (d *postgresDB) begin(ctx context.Context) (session, context.Context, error) {
+	// A caller that gives up must not leave a commit in doubt: the transaction
+	// ends by itself, soon.
+	run, cancel := context.WithTimeout(context.WithoutCancel(ctx), transactionLimit)
+	t, err := d.db.BeginTx(run, nil)
+	if err != nil {
+		cancel()
+		return nil, nil, err
+	}
+	return &postgresTx{Tx: t, cancel: cancel}, run, nil
+}
+
+func (t *postgresTx) commit() error {
+	defer t.cancel()
+	return t.Commit()
+}
+
+func (t *postgresTx) rollback() {
+	defer t.cancel()
+	_ = t.Rollback()
 }

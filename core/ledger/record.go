@@ -139,7 +139,7 @@ func (l *Ledger) open(t *task, p *parts) error {
 		return err
 	}
 	r.Facts, r.Fields = valuesOf(f.Facts), f.Fields
-	if t.answer != nil {
+	if len(t.answer) > 0 {
 		var a answerDoc
 		if err := l.unseal(t.answer, &a, "task", r.ID, "answer"); err != nil {
 			return err
@@ -248,6 +248,14 @@ func orNull(t time.Time) any {
 		return nil
 	}
 	return t.UnixMicro()
+}
+
+// blob stores an empty text as NULL.
+func blob(b []byte) any {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
 }
 
 func bit(b bool) int64 {

@@ -66,10 +66,12 @@ func SQLite(t testing.TB) core.Store { return SQLiteAt(t, nil) }
 // SQLiteAt is SQLite with a clock; nil is the process's.
 func SQLiteAt(t testing.TB, now func() time.Time) core.Store {
 	t.Helper()
-	return open(t, "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"), now)
+	return OpenAt(t, "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"), now)
 }
 
-func open(t testing.TB, url string, now func() time.Time) *ledger.Ledger {
+// OpenAt opens the ledger at an address with NewKey("test") and closes it when
+// the test ends. A nil clock is the database's own.
+func OpenAt(t testing.TB, url string, now func() time.Time) *ledger.Ledger {
 	t.Helper()
 	l, err := ledger.Open(context.Background(), ledger.Options{URL: url, Keys: NewKey("test"), Now: now})
 	if err != nil {
