@@ -73,6 +73,9 @@ func (c *Client) Run(ctx context.Context, ref DriverRef, phase core.Phase, task 
 	defer cancel()
 	defer context.AfterFunc(c.done, cancel)()
 	defer context.AfterFunc(ctx, func() {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return // the process has the deadline as well, and tells the two apart by it
+		}
 		// An error means that the process is gone, which ends the run as well.
 		_, _ = c.driver.Stop(call, &proto.StopRequest{Run: req.Run})
 	})()

@@ -58,6 +58,7 @@ type Host struct {
 	watcher *watcher
 	run     *runDir
 	worker  *program
+	reaps   sync.WaitGroup // processes of which something is left
 
 	mu      sync.Mutex
 	slots   map[string]*slot
@@ -166,6 +167,7 @@ func (h *Host) close() error {
 	for _, s := range slots {
 		errs = append(errs, s.Close())
 	}
+	h.reaps.Wait()
 	h.watcher.close()
 	h.forker.close()
 	errs = append(errs, h.worker.close())

@@ -179,7 +179,7 @@ func (p *process) Start(context.Context) error {
 		return errors.Join(err, outR.Close(), errR.Close())
 	}
 	p.out, p.err = &stream{file: outR, p: p, first: new(bytes.Buffer)}, &stream{file: errR, p: p}
-	go p.reap()
+	p.host.reaps.Go(p.reap)
 	return err
 }
 

@@ -109,16 +109,19 @@ func (s *slot) settle(ctx context.Context, p *process, err error, phase core.Pha
 			p.await(s.host.opt.Grace)
 		}
 		p.kill(killBroken)
-		<-p.gone
+		<-p.exited
 		return s.death(ctx, p, err, phase)
 	}
 	if p.resident() > int64(s.host.opt.MemoryMB)<<20/2 {
 		p.kill(killIdle)
-		<-p.gone
+		<-p.exited
 		s.host.log.Debug("worker recycled: its memory grew", "slot", s.name, "pid", p.pid)
 	}
 	if err == nil {
 		return nil
+	}
+	if d, ok := ctx.Deadline(); ok && !time.Now().Before(d) {
+		<-ctx.Done() // the driver's timer was quicker than ours
 	}
 	if ctx.Err() != nil {
 		return ended(ctx, err, phase)
@@ -137,11 +140,8 @@ func (s *slot) process(ctx context.Context, pr *program) (*process, error) {
 	if closed {
 		return nil, errClosed
 	}
-	if p != nil {
-		if p.alive() {
-			return p, nil
-		}
-		<-p.gone
+	if p != nil && p.alive() {
+		return p, nil
 	}
 	if id < 0 {
 		var err error
@@ -186,9 +186,7 @@ func (s *slot) Close() error {
 	defer func() { <-s.turn }()
 	s.mu.Lock()
 	for _, p := range s.processes {
-		if p.started() {
-			<-p.gone
-		}
+		<-p.gone
 	}
 	clear(s.processes)
 	id := s.id
