@@ -369,7 +369,7 @@ func (v verb) needSigns(n int) browser.Signs {
 
 // signs is { label = locator or list, …, timeout = "30s" }.
 func (v verb) signs(n int) browser.Signs {
-	t := v.h.checkTable(n, v.name+": the signs")
+	t := v.h.checkTable(n+1, v.name+": the signs")
 	var s browser.Signs
 	for k, val := t.Next(lua.LNil); k != lua.LNil; k, val = t.Next(k) {
 		label, ok := k.(lua.LString)
@@ -392,7 +392,7 @@ var fieldKeys = []string{"optional", "value"}
 
 // fields reads { field = locator or { locator, …, optional = true, value = … }, … } in its order.
 func (v verb) fields() []browser.Field {
-	t := v.h.checkTable(1, "fields")
+	t := v.h.checkTable(2, "fields")
 	var out []browser.Field
 	for k, val := t.Next(lua.LNil); k != lua.LNil; k, val = t.Next(k) {
 		name := lua.LVAsString(k)

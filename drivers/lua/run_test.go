@@ -1,0 +1,227 @@
+package lua
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/rollcall-run/rollcall/core"
+	"github.com/rollcall-run/rollcall/core/browser"
+	"github.com/rollcall-run/rollcall/core/egress"
+)
+
+// machine is the browser and the proxy of all tests.
+var machine struct {
+	once sync.Once
+	err  error
+	b    *browser.Chromium
+	p    *egress.Proxy
+	dir  string
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if machine.b != nil {
+		machine.b.Close()
+		os.RemoveAll(machine.dir)
+	}
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// openSession opens a context of the shared browser that reaches base.
+func openSession(ctx context.Context, base string) (core.Session, func(), error) {
+	machine.once.Do(func() {
+		if machine.dir, machine.err = os.MkdirTemp("", "rollcall-lua-"); machine.err != nil {
+			return
+		}
+		if machine.err = os.Chmod(machine.dir, 0o755); machine.err != nil {
+			return
+		}
+		if machine.p, machine.err = egress.New(egress.Options{}); machine.err != nil {
+			return
+		}
+		machine.b, machine.err = browser.Launch(context.Background(), browser.Options{Headless: true, Sandbox: true, Dir: machine.dir})
+	})
+	if machine.err != nil {
+		return core.Session{}, nil, machine.err
+	}
+	gate, err := machine.p.Open(ctx)
+	if err != nil {
+		return core.Session{}, nil, err
+	}
+	gate.Admit(core.EgressRules{Domain: "board.example.org", Base: base, Private: true})
+	gate.Until(egress.Forever)
+	c, err := machine.b.Context(ctx, gate.URL(), core.ContextOptions{Language: "en"})
+	if err != nil {
+		gate.Close()
+		return core.Session{}, nil, err
+	}
+	return core.Session{ControlURL: c.ControlURL(), ContextID: c.ContextID(), TargetID: c.TargetID(), Proxy: gate.URL()},
+		func() { c.Close(); gate.Close() }, nil
+}
+
+func testOptions() TestOptions {
+	return TestOptions{Session: openSession, Files: os.DirFS(".")}
+}
+
+func TestTheTestsInADriversFilePassInChromium(t *testing.T) {
+	d, err := Load(read(t, "board.lua"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := RunTests(t.Context(), d, testOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	skipped := 0
+	for _, r := range results {
+		if r.Skipped != "" {
+			skipped++
+			continue
+		}
+		if !r.Passed() {
+			t.Errorf("%s:\n  %s\n  %s\n  log: %s", r.Test.Name, strings.Join(r.Failures, "\n  "), r.Paste, strings.Join(r.Log, "\n  "))
+		}
+	}
+	if len(results) != 9 || skipped != 1 {
+		t.Errorf("%d results, %d skipped", len(results), skipped)
+	}
+}
+
+// one is a family driver with one login phase and one test.
+func one(t *testing.T, body, test string) TestResult {
+	t.Helper()
+	src := Source{Name: "x", Path: "x.lua", Text: []byte(`return { api = 1, name = "x", version = "1.0.0", summary = "s", family = true, needs = { "username", "password" },
+login = function(page, task)
+` + body + `
+end,
+tests = { { "t", phase = "login", ` + test + ` } } }`)}
+	d, err := Load(src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := RunTests(t.Context(), d, testOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return results[0]
+}
+
+func TestAFailingTestSaysWhatToPasteAndWhichRouteIsMissing(t *testing.T) {
+	r := one(t, `page:open("/") page:open("/absent?x=1", { any = "text=*not listed*" }) return outcome.rejected("banned", "go away")`,
+		`site = { ["GET /"] = "<p>home" }, want = { status = "done" }`)
+	all := strings.Join(r.Failures, "\n")
+	if !strings.Contains(all, "GET /absent?x=1 was asked for and is not listed in site") || !strings.Contains(all, `status is "rejected (banned): go away", wanted "done"`) {
+		t.Errorf("failures are %s", all)
+	}
+	if r.Paste != `want = { status = "rejected", code = "banned" }` {
+		t.Errorf("paste is %s", r.Paste)
+	}
+}
+
+func TestABrokenPhaseNamesItsLineAndUnwindsThroughCallbacks(t *testing.T) {
+	r := one(t, `page:open("/")
+  local names = { "b", "a" }
+  table.sort(names, function(a, b)
+    string.gsub("x", "x", function() page:click("#nowhere") end)
+    return a < b
+  end)
+  return outcome.done()`, `site = { ["GET /"] = "<p>home" }, want = { status = "done" }`)
+	if len(r.Failures) != 1 || !strings.HasPrefix(r.Failures[0], "x.lua:6 click(#nowhere): ") {
+		t.Errorf("failures are %v", r.Failures)
+	}
+}
+
+func TestASecretCanBeTypedAndNotRead(t *testing.T) {
+	site := `site = { ["GET /"] = "<form><input id=p type=password name=p></form><p id=echo>your password is {password}" }, want = { status = "done" }`
+	r := one(t, `page:open("/")
+  page:fill("#p", task.password)
+  log("the site said", { said = page:text("#echo"), handle = tostring(task.password) })
+  return outcome.done { note = page:text("#echo") }`, site)
+	if !r.Passed() {
+		t.Fatalf("failures are %v", r.Failures)
+	}
+	if all := strings.Join(r.Log, "\n"); strings.Contains(all, "Correct-Horse-42") || !strings.Contains(all, "your password is •••") {
+		t.Errorf("log is %s", all)
+	}
+	for body, want := range map[string]string{
+		`return outcome.done { note = "p " .. task.password }`:                                           "a secret can't be part of a text",
+		`return outcome.done { note = string.format("%s", task.password) }`:                              "a secret can't be part of a text",
+		`return outcome.done { note = table.concat({ task.password }) }`:                                 "a secret can't be part of a text",
+		`return outcome.done { note = tostring(#task.password) }`:                                        "can only be passed to a verb",
+		`if task.password == task.password then end return task.password < task.password`:                "can't be compared",
+		`return task.password:sub(1, 1)`:                                                                 "has no fields",
+		`return outcome.done { note = text.url(task.password) }`:                                         "a secret can't be part of a text",
+		`page:open("/") local t = { [task.password] = 1 } for k in pairs(t) do page:choose("#p", k) end`: "must be a text, not a secret",
+	} {
+		r := one(t, body, site)
+		if len(r.Failures) != 1 || !strings.Contains(r.Failures[0], want) {
+			t.Errorf("%s: %v, want %q", body, r.Failures, want)
+		}
+	}
+}
+
+func TestWhatAPhaseMayNotReturn(t *testing.T) {
+	site := `site = { ["GET /"] = "<p>home" }, want = { status = "done" }`
+	for body, want := range map[string]string{
+		`return`:                           "login returned nil",
+		`return "done"`:                    "login returned a text",
+		`return outcome.absent("no")`:      "outcome.absent is for verify",
+		`return outcome.rejected("taken")`: "no code of it; known are already_exists",
+		`return outcome.waiting("pending", { aftr = "1m" })`: `no setting "aftr" (did you mean "after"?)`,
+		`outcome.done().status = "x"`:                        "an outcome is read-only",
+		`return task.emial`:                                  `task has no field "emial" (did you mean "email"?)`,
+		`return task.email`:                                  `the field "email" is not declared`,
+		`return task.pass_mail`:                              "never reaches a driver",
+		`task.username = "x"`:                                "task is read-only",
+		`task.links[1] = "x"`:                                "task.links is read-only",
+		`table.insert(task.links, "x")`:                      "the table is read-only",
+		`page:clik("#x")`:                                    `the page has no verb "clik" (did you mean "click"?)`,
+		`page.open("/")`:                                     "called with a colon",
+		`page:fill("#x", nil)`:                               "a value must be a text or a secret, not nil",
+		`page:commit("#x", { ok = "#ok" })`:                  "commit is for register only",
+		`x = 1`:                                              "x is assigned but not local",
+		`pcall(error)`:                                       "pcall does not exist here",
+		`return mial.wait{}`:                                 `the global "mial" is not defined (did you mean "mail"?)`,
+	} {
+		r := one(t, body, site)
+		if len(r.Failures) != 1 || !strings.HasPrefix(r.Failures[0], "x.lua:3") && !strings.HasPrefix(r.Failures[0], "login returned") || !strings.Contains(r.Failures[0], want) {
+			t.Errorf("%s: %v, want %q", body, r.Failures, want)
+		}
+	}
+}
+
+func TestAPhaseThatNeverEndsEndsWithItsContext(t *testing.T) {
+	d, err := Load(Source{Name: "x", Text: []byte(`return { api = 1, name = "x", version = "1.0.0", summary = "s", family = true, login = function() while true do end end }`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, release, err := openSession(t.Context(), "http://127.0.0.1:9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	s.Base, s.Services = "http://127.0.0.1:9", &testServices{}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = (&run{ctx: ctx, driver: d, phase: core.Login, redact: &redactor{}, session: s}).with(nil)
+	var f *core.Fault
+	if !errors.As(err, &f) || f.Code != core.Cancelled {
+		t.Errorf("got %v", err)
+	}
+	if _, err := d.Run(t.Context(), core.Profile, core.Task{}, s); !errors.Is(err, core.ErrNoPhase) {
+		t.Errorf("a phase it does not have: %v", err)
+	}
+}
