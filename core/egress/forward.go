@@ -142,6 +142,7 @@ func (t *term) passOn(w http.ResponseWriter, rc *http.ResponseController, in *ht
 		n, err := in.Body.Read(*buf)
 		if n > 0 {
 			if t.open() != nil {
+				rc.Flush()
 				panic(http.ErrAbortHandler)
 			}
 			rc.SetWriteDeadline(time.Now().Add(idle))
@@ -156,6 +157,7 @@ func (t *term) passOn(w http.ResponseWriter, rc *http.ResponseController, in *ht
 			return
 		}
 		if err != nil {
+			rc.Flush() // the headers, if they are not with the browser yet
 			panic(http.ErrAbortHandler)
 		}
 	}

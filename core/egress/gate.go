@@ -35,6 +35,7 @@ type Gate struct {
 	connMu  sync.Mutex
 	conns   map[net.Conn]http.ConnState // the browser's, but tunnels
 	leaving bool                        // no further handlers
+	empty   sync.Cond                   // conns became fewer
 }
 
 var _ core.Gate = (*Gate)(nil)
@@ -46,6 +47,7 @@ func newGate(p *Proxy, l net.Listener) *Gate {
 		serving: make(chan struct{}),
 		conns:   map[net.Conn]http.ConnState{},
 	}
+	g.empty.L = &g.connMu
 	g.server = &http.Server{
 		Handler:           g,
 		ReadHeaderTimeout: p.o.Timeouts.Header,
@@ -72,6 +74,7 @@ func (g *Gate) track(c net.Conn, s http.ConnState) {
 	defer g.connMu.Unlock()
 	if s == http.StateClosed || s == http.StateHijacked {
 		delete(g.conns, c)
+		g.empty.Broadcast()
 		return
 	}
 	g.conns[c] = s
@@ -204,6 +207,11 @@ func (g *Gate) Close() error {
 	g.connMu.Unlock()
 	err := g.server.Close()
 	<-g.serving
+	g.connMu.Lock()
+	for len(g.conns) > 0 {
+		g.empty.Wait()
+	}
+	g.connMu.Unlock()
 	g.running.Wait()
 	g.proxy.forget(g)
 	return err
