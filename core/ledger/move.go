@@ -94,7 +94,18 @@ func (x *tx) move(t *task, m core.Move) error {
 			return err
 		}
 	}
+	if m.To == core.Parked {
+		// The answer may have come while the page was still open.
+		answered, err := x.first([]any{new(int)}, `SELECT 1 FROM ask WHERE task_id = $1 AND state = 'answered' LIMIT 1`, r.ID)
+		if err != nil {
+			return err
+		}
+		if answered {
+			r.Due = at(t.now)
+		}
+	}
 	if m.Report != nil {
+		r.Done = m.Report.Complete
 		if err := x.putReport(t, *m.Report); err != nil {
 			return err
 		}
@@ -139,6 +150,7 @@ func (t *task) place(m core.Move) {
 		r.Phase = m.Phase
 	}
 	r.State, r.AskExpired = m.To, false
+	r.Done = r.Done && m.To != core.Ready
 	switch {
 	case m.To == core.Delayed, m.To == core.Unknown:
 		r.Due = at(micro(m.Due))
@@ -183,11 +195,11 @@ func (x *tx) save(t *task) error {
 	n, err := x.exec(`UPDATE task SET state = $2, from_state = $3, phase = $4, driver = $5, digest = $6, round = $7, broken = $8,
 		changed = $9, new_secrets = $10, entity_mac = $11, secrets_mac = $12, facts = $13, answer = $14, fault = $15, intent_id = $16,
 		waiting_since = $17, ask_expired = $18, due = $19, owner = $20, epoch = $21, expires = $22, ended = $23, seq = $24, updated = $25,
-		request_id = $26, kind = $27 WHERE id = $1`,
+		request_id = $26, kind = $27, done = $28 WHERE id = $1`,
 		r.ID, string(r.State), string(r.From), string(r.Phase), r.Driver, r.Digest, r.Round, r.Broken,
 		bit(r.Changed), bit(r.NewSecrets), t.entityMac, t.secretsMac, blob(t.facts), blob(t.answer), r.Fault, t.intentID,
 		micro(r.WaitingSince), bit(r.AskExpired), orNull(r.Due), r.Lease.Owner, r.Lease.Epoch, t.expires, t.ended, t.seq, t.now,
-		r.RequestID, string(r.Kind))
+		r.RequestID, string(r.Kind), bit(r.Done))
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ type parts struct {
 }
 
 const taskColumns = `t.id, t.request_id, t.domain, t.kind, t.state, t.from_state, t.phase, t.driver, t.digest, t.round, t.broken,
-	t.changed, t.new_secrets, t.entity_mac, t.secrets_mac, t.facts, t.answer, t.fault, t.intent_id, t.waiting_since, t.ask_expired,
+	t.changed, t.new_secrets, t.entity_mac, t.secrets_mac, t.facts, t.answer, t.fault, t.intent_id, t.waiting_since, t.ask_expired, t.done,
 	t.due, t.owner, t.epoch, t.expires, t.ended, t.seq, t.created, t.updated`
 
 const partColumns = `e.sealed, i.key, i.state, i.committed, i.at, i.name, i.driver, i.digest, i.sealed,
@@ -61,7 +61,7 @@ type taskTimes struct {
 func (t *task) columns(w *taskTimes) []any {
 	r := &t.rec
 	return []any{&r.ID, &r.RequestID, &r.Domain, &r.Kind, &r.State, &r.From, &r.Phase, &r.Driver, &r.Digest, &r.Round, &r.Broken,
-		&r.Changed, &r.NewSecrets, &t.entityMac, &t.secretsMac, &t.facts, &t.answer, &r.Fault, &t.intentID, &w.waiting, &r.AskExpired,
+		&r.Changed, &r.NewSecrets, &t.entityMac, &t.secretsMac, &t.facts, &t.answer, &r.Fault, &t.intentID, &w.waiting, &r.AskExpired, &r.Done,
 		&w.due, &r.Lease.Owner, &r.Lease.Epoch, &t.expires, &t.ended, &t.seq, &w.created, &w.updated}
 }
 

@@ -77,6 +77,7 @@ CREATE TABLE task (
     intent_id     TEXT NOT NULL,
     waiting_since BIGINT NOT NULL,
     ask_expired   BIGINT NOT NULL,
+    done          BIGINT NOT NULL DEFAULT 0, -- reported with complete
     due           BIGINT,
     owner         TEXT NOT NULL,
     epoch         BIGINT NOT NULL,

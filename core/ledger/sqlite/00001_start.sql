@@ -77,6 +77,7 @@ CREATE TABLE task (
     intent_id     TEXT NOT NULL,
     waiting_since INTEGER NOT NULL,
     ask_expired   INTEGER NOT NULL,
+    done          INTEGER NOT NULL DEFAULT 0, -- reported with complete
     due           INTEGER,
     owner         TEXT NOT NULL,
     epoch         INTEGER NOT NULL,
