@@ -37,13 +37,13 @@ func (sb *Sandbox) Config(dir string) string {
 	q := strconv.Quote
 	fmt.Fprintf(&b, "# A configuration for the sandbox. Every site in it is yours: it runs on this machine.\n\n")
 	fmt.Fprintf(&b, "[state]\ndir = %s\n\n", q(filepath.Join(dir, "var")))
-	fmt.Fprintf(&b, "[entity]\nbase_url = %s\napi_key = %s\npoll = \"1s\"\nlimit = 50\n\n", q(sb.Manager.URL), q("file:"+filepath.Join(dir, "entity.key")))
+	fmt.Fprintf(&b, "[entity]\nbase_url = %s\napi_key = %s\npoll = \"1s\"\nlimit = 50\nexclusive = false\n\n", q(sb.Manager.URL), q("file:"+filepath.Join(dir, "entity.key")))
 	fmt.Fprintf(&b, "[store]\nurl = %s\nkey = %s\n\n", q("sqlite:"+filepath.Join(dir, "var", "rollcall.db")), q("file:"+filepath.Join(dir, "seal.key")))
 	fmt.Fprintf(&b, "[drivers]\nscripts = [%s]\n\n", q(filepath.Join(dir, "scripts")))
-	fmt.Fprintf(&b, "[assets]\nallow = [\"127.0.0.1\"]\n\n")
+	fmt.Fprintf(&b, "[assets]\nallow = [\"127.0.0.1\"]\n\n[human]\nhold = \"3s\"\n\n")
 	fmt.Fprintf(&b, "[mail.\"*\"]\nimap = %s\nuser = \"{email}\"\npassword = [\"{app_password}\"]\n\n", q(sb.Mail.URL))
 	site := func(domain, url, more string) {
-		fmt.Fprintf(&b, "[sites.%s]\nallowed = \"owner\"\nbase_url = %s\npace = { every = \"0s\", concurrency = 2 }\n%s\n", q(domain), q(url), more)
+		fmt.Fprintf(&b, "[sites.%s]\nallowed = \"owner\"\nbase_url = %s\npace = { every = \"1ms\", concurrency = 2 }\n%s\n", q(domain), q(url), more)
 	}
 	site(BoardDomain, sb.Board.URL, "terms = \"accept\"\n")
 	site(CommunityDomain, sb.Community.URL, "language = \"vi\"\n")

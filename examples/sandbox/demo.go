@@ -64,3 +64,27 @@ func (sb *Sandbox) LoadDemo() {
 	}
 	sb.Manager.Add(tasks...)
 }
+
+// DemoWant is the state in which the task manager should have a demo task at the
+// end of a run, the guarded site's one before its person came.
+func (sb *Sandbox) DemoWant(id string) string {
+	for _, t := range sb.DemoTasks() {
+		if t.ID != id {
+			continue
+		}
+		switch {
+		case t.Username == "takenname12":
+			return StateRegisterFailed
+		case t.Domain == StrangerDomain, t.Domain == OrphanDomain:
+			return StateRegister
+		case t.Domain == GuardedDomain, t.Taken:
+			return StateRegistering
+		case t.Status == StateConnect && sb.options.Connect == ConnectSupported:
+			return StateCompleted
+		case t.Status == StateConnect:
+			return StateConnect
+		}
+		return StateProfiled
+	}
+	return ""
+}

@@ -40,7 +40,7 @@ type Options struct {
 	MaxRetries    int           // How often the retry manager queues a failed task again. Defaults to 0.
 	RetryDelay    time.Duration // How long it waits first. Defaults to at once.
 
-	MailPassword string        // Defaults to "sandbox mail pass".
+	MailPassword string        // Defaults to "sandbox-mail-pass".
 	MailDelay    time.Duration // Between a sign-up and its mail. Defaults to at once.
 	MailTwice    bool          // Every mail is sent twice, the second with a new link.
 	MailHTMLOnly bool          // Mail has no text part.
@@ -82,7 +82,7 @@ var pageFiles embed.FS
 // Start serves a sandbox until Close, or until ctx ends.
 func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	o.APIKey = cmp.Or(o.APIKey, "sandbox-key")
-	o.MailPassword = cmp.Or(o.MailPassword, "sandbox mail pass")
+	o.MailPassword = cmp.Or(o.MailPassword, "sandbox-mail-pass")
 	o.Connect = cmp.Or(o.Connect, ConnectSupported)
 	o.RefusalStatus = cmp.Or(o.RefusalStatus, http.StatusBadRequest)
 	o.Seed = cmp.Or(o.Seed, 1)
