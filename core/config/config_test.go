@@ -254,6 +254,20 @@ func TestEveryProblemIsReportedAtOnce(t *testing.T) {
 	}
 }
 
+func TestDeepNestingIsRefused(t *testing.T) {
+	for name, text := range map[string]string{
+		"open":   "x = 1\na = " + strings.Repeat("[", 4<<20),
+		"lists":  "\na = " + strings.Repeat("[", 1<<20) + strings.Repeat("]", 1<<20),
+		"tables": "\na = " + strings.Repeat("{a=", 1<<20) + "1" + strings.Repeat("}", 1<<20),
+		"dots":   "\n" + strings.Repeat("a.", 1<<20) + "b = 1",
+	} {
+		_, err := Load(write(t, text))
+		if ps := Problems(err); len(ps) != 1 || ps[0].Line != 2 || !strings.Contains(ps[0].Msg, "nested") {
+			t.Errorf("%s: %.200v", name, err)
+		}
+	}
+}
+
 func TestUnreadableFilesAreNamed(t *testing.T) {
 	dir := t.TempDir()
 	for _, path := range []string{filepath.Join(dir, "none.toml"), dir} {

@@ -93,6 +93,9 @@ func parse(file, dir, text string) (*Config, []*Problem) {
 // map is nil when the text can't be parsed.
 func parseTOML(file, text string) (map[string]any, []*Problem) {
 	var problems []*Problem
+	if line := tooDeep(text); line > 0 {
+		return nil, []*Problem{{File: file, Line: line, Msg: fmt.Sprintf("more than %d brackets or dots are nested here", maxNesting)}}
+	}
 	for range 100 {
 		var m map[string]any
 		_, err := toml.Decode(text, &m)
@@ -128,6 +131,33 @@ func parseTOML(file, text string) (map[string]any, []*Problem) {
 		text = strings.Join(lines, "\n")
 	}
 	return nil, problems
+}
+
+// maxNesting bounds open brackets, and dots in one line: the parser calls itself
+// for each of them, and a broken file must not exhaust the stack.
+const maxNesting = 1000
+
+// tooDeep is the line at which the text nests too deep, 0 when it nowhere does.
+// Brackets in texts and comments count too, which no honest file comes near.
+func tooDeep(text string) int {
+	line, open, dots := 1, 0, 0
+	for i := range len(text) {
+		switch text[i] {
+		case '\n':
+			line++
+			dots = 0
+		case '[', '{':
+			open++
+		case ']', '}':
+			open = max(open-1, 0)
+		case '.':
+			dots++
+		}
+		if open > maxNesting || dots > maxNesting {
+			return line
+		}
+	}
+	return 0
 }
 
 // resolve makes the paths below v absolute and collects its secrets.
