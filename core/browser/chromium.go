@@ -236,17 +236,26 @@ func (b *Chromium) seat(ctx context.Context) (*process, error) {
 			return nil, fmt.Errorf("wait to start the browser again: %w; last: %w", ctx.Err(), reason)
 		}
 	}
-	p, err := b.start(ctx)
+	starting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() { // Close ends a start under way
+		select {
+		case <-b.stop:
+			cancel()
+		case <-starting.Done():
+		}
+	}()
+	p, err := b.start(starting)
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.closed {
+		return nil, ErrClosed
+	}
 	if err != nil {
 		if ctx.Err() == nil {
 			b.failure(err)
 		}
 		return nil, err
-	}
-	if b.closed {
-		return nil, ErrClosed
 	}
 	b.current = p
 	p.open, p.opened = 1, 1

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -350,5 +351,49 @@ func upload(t testing.TB, c *Isolated, path string) {
 	}
 	if err := (proto.DOMSetFileInputFiles{Files: []string{path}, ObjectID: found.Result.ObjectID}).Call(on); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestCloseEndsAStartUnderWay(t *testing.T) {
+	origin := newOrigin(t, nil)
+	b := launch(t, nil)
+	b.mu.Lock()
+	p := b.current
+	b.mu.Unlock()
+	p.kill("the test says so")
+	<-p.gone
+	// A program that starts and never says its address.
+	dir, err := os.MkdirTemp("/tmp", "silent-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	fifo := filepath.Join(dir, "started")
+	if err := syscall.Mkfifo(fifo, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(fifo, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	b.program = filepath.Join(dir, "silent")
+	if err := os.WriteFile(b.program, []byte("#!/bin/sh\necho up > "+fifo+"\nexec cat "+fifo+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	failed := make(chan error, 1)
+	go func() {
+		_, err := b.Context(t.Context(), origin.URL, core.ContextOptions{})
+		failed <- err
+	}()
+	if _, err := os.ReadFile(fifo); err != nil { // returns when it runs
+		t.Fatal(err)
+	}
+	closed := make(chan struct{})
+	go func() { b.Close(); close(closed) }()
+	within(t, 10*time.Second, "Close", closed)
+	if err := <-failed; !errors.Is(err, ErrClosed) {
+		t.Errorf("the start under way: %v", err)
 	}
 }

@@ -147,7 +147,7 @@ func environment(home string) []string {
 
 func startError(err error, program string, u User) error {
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EINVAL) {
-		return fmt.Errorf("start %s as user %d: %w; this machine does not know that id, name another in [browser] user", program, u.UID, err)
+		return fmt.Errorf("start %s as user %d: %w; this machine does not allow that id; run rollcall as an ordinary user instead", program, u.UID, err)
 	}
 	return fmt.Errorf("start the browser: %w", err)
 }
