@@ -41,7 +41,7 @@ func display(path []string) string {
 
 func under(path []string, name string) []string { return append(slices.Clip(path), name) }
 
-// field is a field of a configuration struct by its key.
+// fields are the fields of a configuration struct by key; rest takes further tables.
 func fields(t reflect.Type) (byKey map[string]reflect.StructField, rest *reflect.StructField) {
 	byKey = map[string]reflect.StructField{}
 	for f := range t.Fields() {

@@ -35,7 +35,7 @@ func Default() *Config {
 	}
 }
 
-// elements are the defaults of what stands in lists and tables of tables.
+// element is the default of what stands in a list or in a table of tables.
 func element(t reflect.Type) reflect.Value {
 	v := reflect.New(t).Elem()
 	switch e := v.Addr().Interface().(type) {

@@ -155,11 +155,15 @@ func (c *Client) List(ctx context.Context, limit int) (core.Listing, error) {
 	if err != nil {
 		return core.Listing{}, err
 	}
-	items, err := elements(a.data)
+	items, n, err := elements(a.data, limit)
 	if err != nil {
 		return core.Listing{}, &core.TransientError{Call: "list", Err: fmt.Errorf("data: %w", err)}
 	}
-	return c.listing(items, limit), nil
+	l := c.listing(items)
+	if n > limit {
+		l.Warnings = append(l.Warnings, fmt.Sprintf("the list has %d tasks, %d were asked for; the first ones count", n, limit))
+	}
+	return l, nil
 }
 
 // Get reads one task.

@@ -14,7 +14,7 @@ func images(raw json.RawMessage) (avatars, covers []string, strange bool) {
 	switch kind(raw) {
 	case "an array":
 		var err error
-		if items, err = elements(raw); err != nil {
+		if items, _, err = elements(raw, maxLinks); err != nil {
 			return nil, nil, true
 		}
 	case "an object":

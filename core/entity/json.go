@@ -100,30 +100,32 @@ func members(raw []byte) ([]member, error) {
 	return out, end(d)
 }
 
-// elements splits one JSON array, and only one. null is an empty array.
-func elements(raw []byte) ([]json.RawMessage, error) {
+// elements splits one JSON array, and only one, and returns its first most
+// elements and how many there are. null is an empty array.
+func elements(raw []byte, most int) (out []json.RawMessage, n int, err error) {
 	if string(raw) == "null" {
-		return nil, nil
+		return nil, 0, nil
 	}
 	if kind(raw) != "an array" {
-		return nil, fmt.Errorf("wanted an array, got %s", kind(raw))
+		return nil, 0, fmt.Errorf("wanted an array, got %s", kind(raw))
 	}
 	d := json.NewDecoder(bytes.NewReader(raw))
 	if _, err := d.Token(); err != nil {
-		return nil, syntax(err)
+		return nil, 0, syntax(err)
 	}
-	var out []json.RawMessage
-	for d.More() {
+	for ; d.More(); n++ {
 		var item json.RawMessage
 		if err := d.Decode(&item); err != nil {
-			return nil, syntax(err)
+			return nil, 0, syntax(err)
 		}
-		out = append(out, item)
+		if n < most {
+			out = append(out, item)
+		}
 	}
 	if _, err := d.Token(); err != nil {
-		return nil, syntax(err)
+		return nil, 0, syntax(err)
 	}
-	return out, end(d)
+	return out, n, end(d)
 }
 
 // end is an error unless d has only white space left.

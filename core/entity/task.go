@@ -11,6 +11,9 @@ import (
 	"golang.org/x/net/idna"
 )
 
+// maxLinks bounds the elements of one array of a task; the protocol's largest has 150.
+const maxLinks = 10_000
+
 // textFields are the task's plain fields.
 var textFields = []string{
 	core.FieldEmail, core.FieldUsername, core.FieldPassword, core.FieldFirstName, core.FieldLastName,
@@ -27,7 +30,7 @@ type decoded struct {
 }
 
 // listing decodes the items of a list.
-func (c *Client) listing(items []json.RawMessage, limit int) core.Listing {
+func (c *Client) listing(items []json.RawMessage) core.Listing {
 	var out core.Listing
 	var notes tally
 	seen := map[string]bool{}
@@ -40,9 +43,6 @@ func (c *Client) listing(items []json.RawMessage, limit int) core.Listing {
 			continue
 		case seen[id]:
 			notes.add("the list has a task twice; the first one counts", id)
-			continue
-		case len(out.Tasks) == limit:
-			notes.add("the list is longer than was asked for; what is over comes with the next one", id)
 			continue
 		}
 		seen[id] = true
@@ -208,7 +208,7 @@ func texts(raw []byte) ([]string, error) {
 	if string(raw) == `""` {
 		return nil, nil
 	}
-	items, err := elements(raw)
+	items, _, err := elements(raw, maxLinks)
 	if err != nil {
 		return nil, err
 	}

@@ -206,8 +206,29 @@ func TestOneBadItemCostsNoOther(t *testing.T) {
 		t.Errorf("%q", l.Warnings)
 	}
 	l, err = client(t, server(t, reply(200, list)).URL).List(t.Context(), 2)
-	if err != nil || len(l.Tasks) != 2 || !strings.Contains(strings.Join(l.Warnings, "\n"), "longer than was asked for") {
+	if err != nil || len(l.Tasks) != 1 || len(l.Unread) != 1 || !strings.Contains(strings.Join(l.Warnings, "\n"), "the list has 7 tasks, 2 were asked for") {
 		t.Errorf("more than asked: %+v, %v", l, err)
+	}
+}
+
+func TestListOfTooManyCostsNoMoreThanWasAskedFor(t *testing.T) {
+	body := `{"success":true,"data":[7` + strings.Repeat(",7", 200_000) + `]}`
+	l, err := client(t, server(t, reply(200, body)).URL).List(t.Context(), 1000)
+	if err != nil || len(l.Unread) != 1000 || len(l.Warnings) != 1 {
+		t.Errorf("%d unread, %v, %v", len(l.Unread), l.Warnings, err)
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	c, err := New(Options{BaseURL: "https://m.test", Key: core.Secret(apiKey)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(documented)))
+	for b.Loop() {
+		if d := c.decode([]byte(documented)); d.err != nil {
+			b.Fatal(d.err)
+		}
 	}
 }
 
