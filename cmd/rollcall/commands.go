@@ -1,0 +1,14 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// commands lists what rollcall can do, in the order of its help.
+func (c *cli) commands() []*cobra.Command {
+	return []*cobra.Command{
+		c.runCommand(),
+		c.demoCommand(),
+		c.sandboxCommand(),
+		c.workerCommand(),
+		c.versionCommand(),
+	}
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rollcall-run/rollcall/core"
+	"github.com/rollcall-run/rollcall/core/config"
+	"github.com/rollcall-run/rollcall/drivers"
+	"github.com/rollcall-run/rollcall/drivers/external"
+	"github.com/rollcall-run/rollcall/drivers/lua"
+	"github.com/rollcall-run/rollcall/plugins"
+	"github.com/rollcall-run/rollcall/scripts"
+)
+
+// fleet is the drivers, and the processes that run them.
+type fleet struct {
+	set  *drivers.Set
+	host *external.Host
+}
+
+// openFleet loads the drivers. Own scripts are read in a worker process, because
+// nobody may have looked at them yet; bundled ones are this binary's own.
+func openFleet(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *fleet, err error) {
+	f := &fleet{}
+	f.host, err = external.New(external.Options{
+		Command: []string{"/proc/self/exe", "worker"}, MemoryMB: cfg.Limits.WorkerMB, Logger: log,
+		StateDir: filepath.Join(cfg.State.Dir, "programs"),
+		Sources: func(b core.Binding) (plugins.DriverRef, error) {
+			s, err := f.set.Source(b)
+			return reference(s), err
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	programs, err := f.programs(ctx, cfg)
+	if err != nil {
+		return nil, errors.Join(err, f.host.Close())
+	}
+	f.set, err = drivers.NewSet(drivers.Options{
+		Sites: cfg.Sites, Pace: cfg.Pace, Scripts: cfg.Drivers.Scripts, Bundled: scripts.FS, Programs: programs,
+		Cache: filepath.Join(cfg.State.Dir, "manifests"), Logger: log, Load: f.load,
+	})
+	if err != nil {
+		return nil, errors.Join(err, f.host.Close())
+	}
+	return f, nil
+}
+
+func (f *fleet) Close() error { return f.host.Close() }
+
+// loadTime bounds the reading of one script.
+const loadTime = 10 * time.Second
+
+func (f *fleet) load(s drivers.Script) (core.Manifest, string, error) {
+	digest, err := lua.Digest(source(s))
+	if err != nil {
+		return core.Manifest{}, "", err
+	}
+	s.Digest = digest
+	if s.Bundled {
+		d, err := lua.Load(source(s))
+		if err != nil {
+			return core.Manifest{}, "", err
+		}
+		return d.Manifest(), digest, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), loadTime)
+	defer cancel()
+	m, err := f.host.Manifest(ctx, reference(s))
+	return m, digest, err
+}
+
+// programs asks each configured plugin for its manifest.
+func (f *fleet) programs(ctx context.Context, cfg *config.Config) ([]drivers.Script, error) {
+	var out []drivers.Script
+	for _, p := range cfg.Plugins {
+		plugin, err := f.host.Plugin(p.Path, p.SHA256)
+		if err != nil {
+			return nil, usage(err)
+		}
+		m, err := plugin.Manifest(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("the plugin %s: %w", p.Path, err)
+		}
+		out = append(out, drivers.Script{Name: m.Name, Path: p.Path, Digest: plugin.Digest(), Manifest: m, Program: true})
+	}
+	return out, nil
+}
+
+// source is the script as the Lua host reads it.
+func source(s drivers.Script) lua.Source {
+	return lua.Source{Name: s.Name, Path: s.Path, Digest: s.Digest, Text: s.Text, Lib: s.Lib}
+}
+
+// reference is the script as it crosses to a worker; a plugin is one driver and needs no name.
+func reference(s drivers.Script) plugins.DriverRef {
+	if s.Program {
+		return plugins.DriverRef{}
+	}
+	return plugins.DriverRef{Name: s.Name, Path: s.Path, Digest: s.Digest, Text: s.Text, Lib: s.Lib}
+}
+
+// workerCommand is what the runner starts, once per slot: people have no use for it.
+func (c *cli) workerCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "worker", Short: "Run drivers for a runner", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if err := plugins.Confine(plugins.WorkerData); err != nil {
+				return err
+			}
+			plugins.ServeWorker(func(ref plugins.DriverRef) (core.Driver, error) {
+				return lua.Load(lua.Source{Name: ref.Name, Path: ref.Path, Digest: ref.Digest, Text: ref.Text, Lib: ref.Lib})
+			})
+			return nil
+		},
+	}
+}

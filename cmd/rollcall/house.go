@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rollcall-run/rollcall/core"
+	"github.com/rollcall-run/rollcall/core/asset"
+	"github.com/rollcall-run/rollcall/core/browser"
+	"github.com/rollcall-run/rollcall/core/config"
+	"github.com/rollcall-run/rollcall/core/egress"
+	"github.com/rollcall-run/rollcall/core/entity"
+	"github.com/rollcall-run/rollcall/core/ledger"
+	"github.com/rollcall-run/rollcall/core/mail"
+	"github.com/rollcall-run/rollcall/core/runner"
+	"github.com/rollcall-run/rollcall/core/secret"
+	"github.com/rollcall-run/rollcall/core/text"
+	"github.com/rollcall-run/rollcall/drivers"
+)
+
+// house is every room, wired for one run.
+type house struct {
+	cfg    *config.Config
+	log    *slog.Logger
+	redact *secret.Redactor
+	store  *ledger.Ledger
+	fleet  *fleet
+	runner runner.Options
+	closes []func() error
+}
+
+// assemble opens what a run needs, in the order in which the cheapest mistake
+// shows first. On an error nothing is left open.
+func assemble(ctx context.Context, cfg *config.Config, handler func(*secret.Redactor) slog.Handler) (_ *house, err error) {
+	h := &house{cfg: cfg, redact: secret.NewRedactor()}
+	h.log = slog.New(handler(h.redact))
+	defer func() {
+		if err != nil {
+			h.close()
+		}
+	}()
+	key, err := cfg.Entity.APIKey.Resolve()
+	if err != nil {
+		return nil, usage(err)
+	}
+	if key.Empty() {
+		return nil, usage(errors.New("[entity] api_key is not set: it is env:NAME or file:PATH"))
+	}
+	h.redact.Add(key)
+	manager, err := entity.New(entity.Options{
+		BaseURL: cfg.Entity.BaseURL, Key: key, States: states(cfg.Entity.States),
+		ListLimitBytes: int64(cfg.Limits.ListMB) << 20, ItemLimitBytes: int64(cfg.Limits.ItemMB) << 20,
+		Timeout: cfg.Entity.Timeout, UserAgent: userAgent(), Logger: h.log,
+	})
+	if err != nil {
+		return nil, usage(err)
+	}
+	if err := os.MkdirAll(cfg.State.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the state directory ([state] dir): %w", err)
+	}
+	if h.fleet, err = openFleet(ctx, cfg, h.log); err != nil {
+		return nil, err
+	}
+	h.later(h.fleet.Close)
+	for _, w := range cfg.Warnings(time.Now()) {
+		h.log.Warn("configuration", "what", w)
+	}
+	if h.store, err = openLedger(ctx, cfg, h.log); err != nil {
+		return nil, err
+	}
+	h.later(h.store.Close)
+	slots := cfg.Browser.Slots
+	if slots == 0 {
+		slots = defaultSlots()
+	}
+	chromium, err := browser.Launch(ctx, browser.Options{
+		Path: cfg.Browser.Path, Headless: cfg.Browser.Headless, Sandbox: cfg.Browser.Sandbox,
+		Dir: filepath.Join(cfg.State.Dir, "browser"), Logger: h.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.later(chromium.Close)
+	proxy, err := egress.New(egress.Options{Logger: h.log})
+	if err != nil {
+		return nil, err
+	}
+	h.later(proxy.Close)
+	boxes, err := openMail(cfg, h.log)
+	if err != nil {
+		return nil, usage(err)
+	}
+	h.runner = runner.Options{
+		Manager: manager, Store: h.store, Catalog: h.fleet.set, Egress: proxy, Browsers: chromium, Workers: h.fleet.host,
+		Assets: asset.New(asset.Options{Allow: cfg.Assets.Allow, Logger: h.log}),
+		Texts:  text.Texts{}, Redact: h.redact, Log: h.log,
+		Owner: owner(), Slots: slots, Dir: cfg.State.Dir, Uploads: chromium.Files(), States: states(cfg.Entity.States),
+		Exclusive: cfg.Entity.Exclusive, Connect: cfg.Entity.Connect, Server: cfg.Entity.BaseURL,
+		Limits: limits(cfg),
+	}
+	if boxes != nil {
+		h.later(boxes.Close)
+		h.runner.Mail = boxes
+	}
+	return h, nil
+}
+
+func (h *house) later(f func() error) { h.closes = append(h.closes, f) }
+
+// close closes the rooms, last opened first.
+func (h *house) close() {
+	for i := len(h.closes) - 1; i >= 0; i-- {
+		if err := h.closes[i](); err != nil {
+			h.log.Warn("did not close cleanly", "err", err)
+		}
+	}
+	h.closes = nil
+}
+
+// openLedger opens the database with the key that seals it.
+func openLedger(ctx context.Context, cfg *config.Config, log *slog.Logger) (*ledger.Ledger, error) {
+	keys, err := secret.Load(cfg.Store.Key)
+	if err != nil {
+		return nil, usage(fmt.Errorf("[store] key: %w; `rollcall init` makes one", err))
+	}
+	return ledger.Open(ctx, ledger.Options{URL: cfg.Store.URL, Keys: keys, Logger: log})
+}
+
+func openMail(cfg *config.Config, log *slog.Logger) (*mail.Mailboxes, error) {
+	if len(cfg.Mail.Boxes) == 0 {
+		return nil, nil
+	}
+	o := mail.Options{Logger: log}
+	for match, b := range cfg.Mail.Boxes {
+		box := mail.Box{Match: match, URL: b.IMAP, User: b.User}
+		for _, p := range b.Password {
+			v, err := p.Resolve()
+			if err != nil {
+				return nil, err
+			}
+			box.Password = append(box.Password, v.Reveal())
+		}
+		o.Boxes = append(o.Boxes, box)
+	}
+	return mail.New(o)
+}
+
+// defaultSlots is two tasks a core, as far as memory goes: a context and its
+// worker take about 150 MB on real pages, and more slots than twice the cores
+// make nothing faster.
+func defaultSlots() int {
+	const perSlot = 300 << 20
+	slots := 2 * runtime.NumCPU()
+	if free := freeMemory(); free > 0 {
+		slots = min(slots, int(free/perSlot))
+	}
+	return max(slots, 1)
+}
+
+// freeMemory is what the kernel says is available, in bytes; 0 where it does not say.
+func freeMemory() int64 {
+	data, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(data)) {
+		var kb int64
+		if _, err := fmt.Sscanf(line, "MemAvailable: %d kB", &kb); err == nil {
+			return kb << 10
+		}
+	}
+	return 0
+}
+
+func userAgent() string {
+	v, _ := buildVersion()
+	return "rollcall/" + strings.Trim(v, "()")
+}
+
+// reloadOnHangup reads the configuration again at SIGHUP: sites and driver
+// folders. A file with an error keeps what was, loudly.
+func (h *house) reloadOnHangup(ctx context.Context, path string) (stop func()) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-hup:
+			case <-ctx.Done():
+				return
+			case <-done:
+				return
+			}
+			cfg, err := config.Load(path)
+			if err != nil {
+				h.log.Error("the configuration was not read again; the old one stays", "err", err)
+				continue
+			}
+			h.fleet.set.SetSites(cfg.Sites, cfg.Pace)
+			if err := h.fleet.set.Rescan(); err != nil {
+				h.log.Error("the driver folders were not read again; the old drivers stay", "err", err)
+				continue
+			}
+			h.log.Info("configuration read again: sites and drivers; other settings need a restart", "file", path)
+		}
+	}()
+	return func() { signal.Stop(hup); close(done) }
+}
+
+func (h *house) summarize(ctx context.Context, t runner.Tally) (*summary, error) {
+	return summarize(ctx, h.store, t)
+}
+
+var _ core.Catalog = (*drivers.Set)(nil)
