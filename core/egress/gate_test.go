@@ -2,9 +2,7 @@ package egress
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -391,61 +389,6 @@ func TestShutAnswersWhatIsOnItsWay(t *testing.T) {
 	}
 }
 
-func TestFetch(t *testing.T) {
-	big := bytes.Repeat([]byte("x"), 2<<20)
-	var cookies atomic.Int32
-	site := newSite(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Cookie") != "" || r.Header.Get("Authorization") != "" || r.Header.Get("Referer") != "" {
-			cookies.Add(1)
-		}
-		switch r.URL.Path {
-		case "/hop":
-			http.SetCookie(w, &http.Cookie{Name: "a", Value: "b"})
-			http.Redirect(w, r, "http://www.example.org/page", http.StatusFound)
-		case "/out":
-			http.Redirect(w, r, "http://evil.test/", http.StatusFound)
-		case "/loop":
-			http.Redirect(w, r, "/loop", http.StatusFound)
-		case "/page":
-			w.WriteHeader(http.StatusNotFound)
-			fmt.Fprint(w, "page")
-		case "/big":
-			w.Write(big)
-		}
-	})
-	w := newWorld(t, site.Listener.Addr().String(), nil)
-	g := w.gate(t)
-	status, final, body, err := g.Fetch(t.Context(), "http://user:pass@example.org/hop")
-	if err != nil || status != 404 || final != "http://www.example.org/page" || string(body) != "page" || cookies.Load() != 0 {
-		t.Errorf("%d %s %q %v, %d requests were not logged-out", status, final, body, err, cookies.Load())
-	}
-	if _, _, body, err = g.Fetch(t.Context(), "http://example.org/big"); err != nil || len(body) != fetchLimit {
-		t.Errorf("a big page: %d bytes, %v", len(body), err)
-	}
-	for address, want := range map[string]string{
-		"http://example.org/out":  "evil.test",
-		"http://example.org/loop": "redirects",
-		"http://evil.test/":       "evil.test",
-		"file:///etc/passwd":      "http",
-		"http://%zz/":             "address",
-	} {
-		if _, _, _, err := g.Fetch(t.Context(), address); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", address, err)
-		}
-	}
-	if !slices.ContainsFunc(g.Refused(), func(s string) bool { return strings.HasPrefix(s, "evil.test: ") }) {
-		t.Errorf("refused: %q", g.Refused())
-	}
-	g.Until(w.Now())
-	if _, _, _, err := g.Fetch(t.Context(), "http://example.org/page"); !errors.Is(err, errFenced) {
-		t.Errorf("past the fence: %v", err)
-	}
-	g.Shut()
-	if _, _, _, err := g.Fetch(t.Context(), "http://example.org/page"); !errors.Is(err, errShut) {
-		t.Errorf("shut: %v", err)
-	}
-}
-
 func TestManyAtOnce(t *testing.T) {
 	site := newSite(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
 	w := newWorld(t, site.Listener.Addr().String(), nil)
@@ -486,24 +429,5 @@ func TestManyAtOnce(t *testing.T) {
 	w.Close()
 	if _, err := w.Open(t.Context()); err == nil {
 		t.Error("a closed proxy opens a gate")
-	}
-}
-
-func BenchmarkRequest(b *testing.B) {
-	site := newSite(b, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") })
-	direct := &http.Client{Transport: &http.Transport{}}
-	b.Cleanup(direct.CloseIdleConnections)
-	w := newWorld(b, site.Listener.Addr().String(), nil)
-	proxied := w.gate(b).client(b)
-	for name, c := range map[string]*http.Client{"direct": direct, "proxied": proxied} {
-		address := site.URL
-		if name == "proxied" {
-			address = "http://example.org/"
-		}
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				get(b, c, address)
-			}
-		})
 	}
 }
