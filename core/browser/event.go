@@ -48,6 +48,10 @@ func (p *Page) take(session, method string, params json.RawMessage) bool {
 		if e.TargetInfo.Type == "iframe" {
 			p.prepare(child)
 		}
+		if e.TargetInfo.Type == "page" && string(e.TargetInfo.TargetID) != p.s.TargetID {
+			// A tab that nobody expects would put this one in the background.
+			p.c.send("", proto.TargetCloseTarget{TargetID: e.TargetInfo.TargetID})
+		}
 		p.c.send(child, proto.RuntimeRunIfWaitingForDebugger{})
 	case "Target.detachedFromTarget":
 		e, ok := decoded[proto.TargetDetachedFromTarget](params)

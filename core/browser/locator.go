@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +35,12 @@ type info struct {
 	Page, Action, Label                                         string
 	Maxlength                                                   int
 	Editable, Multiple, Checked                                 bool
+}
+
+// point is a place in a frame's viewport, in CSS pixels.
+type point struct {
+	X float64 `json:"x"`
+	Y float64 `json:"y"`
 }
 
 // target is an element that was found fit to act on.
@@ -110,12 +117,19 @@ func (p *Page) look(ctx context.Context, v *verb, loc Locator, want string, s *S
 						p.recall(ctx, v, w, &t.memory, r.Watch)
 						return t, false, nil
 					}
-					for _, h := range hops {
-						var at reply
-						if err := p.at(ctx, v.until, h.world, "spot", map[string]any{"handle": h.handle, "scroll": true}, &at); err != nil {
+					inner := point{t.x, t.y}
+					for _, h := range slices.Backward(hops) {
+						var at point
+						if err := p.at(ctx, v.until, h.world, "spot", map[string]any{"handle": h.handle, "to": inner}, &at); err != nil {
 							return t, errors.Is(err, errGone), err
 						}
-						t.x, t.y = t.x+at.X, t.y+at.Y
+						inner = point{inner.X + at.X, inner.Y + at.Y}
+					}
+					t.x, t.y = inner.X, inner.Y
+					if want == "click" || want == "hover" {
+						if err := p.at(ctx, v.until, hops[0].world, "painted", map[string]any{}, nil); err != nil {
+							return t, errors.Is(err, errGone), err
+						}
 					}
 					t.memory, err = p.remember(ctx, v, s)
 					return t, false, err
@@ -198,6 +212,9 @@ func (p *Page) notFound(r *reply) error {
 		return p.lost()
 	case "badlocator":
 		return wrong("%s", r.Why)
+	}
+	if r.Page != nil {
+		r.Page.Status = p.statusNow(r.Page.Status)
 	}
 	if r.Page != nil && (r.Page.Status == 429 || r.Page.Status >= 500) {
 		return p.status(r.Page.Status, r.Page)

@@ -82,6 +82,7 @@ func (p *Page) ready(ctx context.Context, v *verb) error {
 	if _, err := p.inPage(ctx, v.until, "", "ready", nil, &r); err != nil {
 		return err
 	}
+	r.Status = p.statusNow(r.Status)
 	switch {
 	case r.State == "failed":
 		return p.lost()

@@ -263,3 +263,7 @@ func must[T any](t testing.TB) func(T, error) T {
 		return v
 	}
 }
+
+func deadline(t testing.TB, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(t.Context(), d)
+}

@@ -97,8 +97,8 @@ func (p *Page) insert(ctx context.Context, v *verb, t target, value core.Value, 
 		if err := p.at(ctx, v.until, t.world, "clear", map[string]any{"handle": t.handle}, nil); err != nil {
 			return r, err
 		}
-	} else {
-		p.c.send(p.session, proto.InputInsertText{Text: value.Reveal()})
+	} else if err := p.done(ctx, v, p.c.send(p.session, proto.InputInsertText{Text: value.Reveal()})); err != nil {
+		return r, err
 	}
 	err := p.at(ctx, v.until, t.world, "back", map[string]any{"handle": t.handle, "value": value.Reveal(), "blur": blur}, &r)
 	return r, err

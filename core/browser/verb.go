@@ -320,6 +320,17 @@ func (p *Page) status(status int, page *pageInfo) error {
 	return p.statusOf(a, page)
 }
 
+// statusNow is the status of the document: the page's own word, else what the
+// network told.
+func (p *Page) statusNow(page int) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if page == 0 {
+		return p.st.answers[p.st.loader].status
+	}
+	return page
+}
+
 func (p *Page) statusOf(a answer, page *pageInfo) error {
 	reason := fmt.Sprintf("the site answered %d %s", a.status, http.StatusText(a.status))
 	switch {

@@ -10,9 +10,9 @@ const marks = /(?:\s*(?:\*|:|\(required\)))+$/;
 const nameOf = (s) => fold(s).replace(marks, '');
 
 // matcher compares a wanted name with the names found. A * matches anything,
-// except as the mark of a required field at the end: " *".
-function matcher(wanted) {
-  let w = fold(wanted).replace(/(?:\s+\*|\s*:|\s*\(required\))+$/, '');
+// except as the mark of a required field at the end of a label: " *".
+function matcher(wanted, plain) {
+  const w = fold(wanted).replace(plain ? /(?:\s*:|\s*\(required\))+$/ : /(?:\s+\*|\s*:|\s*\(required\))+$/, '');
   if (!w.includes('*')) return (s) => nameOf(s) === w;
   const re = new RegExp('^' + w.split('*').map((x) => x.replace(/[.+?^${}()|[\]\\]/g, '\\$&')).join('[^]*') + '$');
   return (s) => re.test(nameOf(s)) || re.test(fold(s));
@@ -141,7 +141,8 @@ async function repeat(ms, attempt) {
   const end = now() + ms;
   for (;;) {
     const begun = now();
-    const r = attempt(begun >= end);
+    let r = attempt(begun >= end);
+    if ((!r || r.again) && begun < end && now() >= end) r = attempt(true);
     lastCheck = now();
     checkCost = lastCheck - begun;
     if (r && !r.again) return r;

@@ -170,7 +170,10 @@ function act(a) {
     const b = banner(a.dismiss, el, true);
     if (b) return b;
     if (outside || !blocker) target.scrollIntoView({ block: last ? 'nearest' : 'center', inline: 'center', behavior: 'instant' });
-    return fail(blocker ? `${describe(blocker)} covers it` : 'it can\'t be scrolled into view', { ...at, covers: blocker ? describe(blocker) : '' });
+    let cover = blocker ? describe(blocker) : '', up = blocker;
+    while (up && parentOf(up) && !composedContains(parentOf(up), target)) up = parentOf(up);
+    if (up !== blocker) cover += ' in ' + describe(up).replace(/>[^]*$/, '>');
+    return fail(blocker ? `${cover} covers it` : 'it can\'t be scrolled into view', { ...at, covers: cover });
   });
 }
 
@@ -193,16 +196,26 @@ function focusOn(el, select) {
   } else if (el.select) el.select();
 }
 
-// spot is where a kept element stands now, for elements in frames of another origin.
+// spot is where a kept frame's content begins now, for elements in frames of
+// another origin; with a point inside of it, the page is first scrolled to that.
 function spot(a) {
   const el = handles.get(a.handle);
   if (!el || !el.isConnected) return { gone: true };
-  if (!shown(el)) return { hidden: true };
-  const r = el.getBoundingClientRect(), o = offset(el), cs = getComputedStyle(el);
-  if (a.scroll && (r.bottom < 0 || r.top > innerHeight)) el.scrollIntoView({ block: 'center', behavior: 'instant' });
-  const q = el.getBoundingClientRect();
-  return { x: q.left + o.x + el.clientLeft + parseFloat(cs.paddingLeft), y: q.top + o.y + el.clientTop + parseFloat(cs.paddingTop) };
+  const at = () => {
+    const r = el.getBoundingClientRect(), o = offset(el), cs = getComputedStyle(el);
+    return { x: r.left + o.x + el.clientLeft + parseFloat(cs.paddingLeft), y: r.top + o.y + el.clientTop + parseFloat(cs.paddingTop) };
+  };
+  let q = at();
+  if (a.to && (q.y + a.to.y < 0 || q.y + a.to.y > innerHeight || q.x + a.to.x < 0 || q.x + a.to.x > innerWidth)) {
+    scrollBy({ left: q.x + a.to.x - innerWidth / 2, top: q.y + a.to.y - innerHeight / 2, behavior: 'instant' });
+    q = at();
+  }
+  return q;
 }
+
+// painted resolves when what was scrolled is on the screen: only then does a
+// click find its way into a frame of another process.
+const painted = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done({}))));
 
 const element = (a) => handles.get(a.handle);
 

@@ -308,7 +308,7 @@ async function terms(a) {
   return out;
 }
 
-const verbs = { act, watch, look, ready, remember: (a) => ({ watch: remember(a.id, a.signs).cross }), put, back, blur, focusKept, clear, pick, readFields, writeFields, paste, peek, chosen, checked, terms, spot, tick, accept: () => { accepted = true; return {}; }, state: () => state(), where: () => ({ url: location.href }) };
+const verbs = { act, watch, look, ready, remember: (a) => ({ watch: remember(a.id, a.signs).cross }), put, back, blur, focusKept, clear, pick, readFields, writeFields, paste, peek, chosen, checked, terms, spot, painted, tick, accept: () => { accepted = true; return {}; }, state: () => state(), where: () => ({ url: location.href }) };
 
 globalThis.rollcall = {
   element,

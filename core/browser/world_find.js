@@ -46,7 +46,7 @@ function parse(loc) {
       return { kind, role: r[1], match: r[2] === undefined ? null : matcher(unquote(r[2].trim())), src };
     }
     const want = unquote(body);
-    return { kind, body: want, match: matcher(want), src };
+    return { kind, body: want, match: matcher(want, kind === 'text'), src };
   });
   parsedLocators.set(loc, parts);
   return parts;
