@@ -23,15 +23,17 @@ const (
 
 // words installs the globals outcome, mail, totp, text and log.
 func (h *host) words() {
-	h.handles()
-	h.global("outcome", h.outcomes())
-	h.global("text", h.texts())
-	h.global("mail", h.table(map[string]lua.LGFunction{"wait": func(L *lua.LState) int { return h.mailWait() }}))
-	h.global("totp", h.table(map[string]lua.LGFunction{
-		"code":  func(L *lua.LState) int { return h.totpCode() },
-		"enrol": func(L *lua.LState) int { return h.totpEnrol() },
-	}))
-	h.global("log", h.L.NewFunction(func(L *lua.LState) int {
+	h.lazy["outcome"], h.lazy["text"] = h.outcomes, h.texts
+	h.lazy["mail"] = func() *lua.LTable {
+		return h.table(map[string]lua.LGFunction{"wait": func(*lua.LState) int { return h.mailWait() }})
+	}
+	h.lazy["totp"] = func() *lua.LTable {
+		return h.table(map[string]lua.LGFunction{
+			"code":  func(*lua.LState) int { return h.totpCode() },
+			"enrol": func(*lua.LState) int { return h.totpEnrol() },
+		})
+	}
+	h.globals.RawSetString("log", h.L.NewFunction(func(L *lua.LState) int {
 		h.args("log", 2)
 		if L.Get(1) == lua.LNil {
 			h.fail("log takes a text and, if you like, a table of what belongs to it")

@@ -70,7 +70,7 @@ func (d *Driver) Run(ctx context.Context, phase core.Phase, task core.Task, sess
 	}
 	page, err := browser.Attach(ctx, session, browser.AttachOptions{
 		Task: task, Manifest: d.manifest, Phase: phase, Redact: r.redact,
-		Step: r.step, Place: func() string { return r.h.place() },
+		Step: r.step, Place: r.place,
 	})
 	if err != nil {
 		return core.Outcome{}, r.broken(err)
@@ -141,6 +141,9 @@ func (h *host) check(verb string, err error) {
 	if err == nil {
 		return
 	}
+	if errors.Is(err, core.ErrAway) { // human and ask have said more; what is left is agree
+		h.end(core.Outcome{Status: core.Blocked, Code: core.Terms, Reason: "a person must accept the site's terms"})
+	}
 	var f *core.Fault
 	var site *browser.SiteAnswer
 	var end *ending
@@ -207,4 +210,12 @@ func (r *run) broken(err error) error {
 		return r.fault(code(st.err), st.place, why)
 	}
 	return r.fault(code(err), "", err.Error())
+}
+
+// place is where the script is, "" before it runs.
+func (r *run) place() string {
+	if r.h == nil {
+		return ""
+	}
+	return r.h.place()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -64,6 +65,7 @@ type host struct {
 	loading bool                        // true while the file itself runs: no phase is under way
 	made    int                         // bytes made while loading
 	globals *lua.LTable
+	lazy    map[string]func() *lua.LTable // global tables, made when they are first read
 	meta    struct{ secret, asset, outcome, page *lua.LTable }
 	run     *run // nil outside a phase
 }
@@ -81,16 +83,23 @@ func newHost(ctx context.Context, prog *program) *host {
 	L.Env = h.globals
 	L.G.Global = h.globals
 	h.base()
-	h.global("string", h.strings())
-	h.global("table", h.tables())
-	h.global("math", h.math())
+	h.lazy = map[string]func() *lua.LTable{"string": h.strings, "table": h.tables, "math": h.math}
 	h.words()
 	mt := L.CreateTable(0, 1)
-	mt.RawSetString("__index", h.frozen[h.globals.RawGetString("string").(*lua.LTable)])
+	mt.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
+		lib := h.contents(h.global("string"))
+		mt.RawSetString("__index", lib)
+		L.Push(lib.RawGet(L.Get(2)))
+		return 1
+	}))
 	L.SetMetatable(lua.LString(""), mt)
 	gmt := L.CreateTable(0, 2)
 	gmt.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
 		name := lua.LVAsString(L.Get(2))
+		if t := h.global(name); t != nil {
+			L.Push(t)
+			return 1
+		}
 		h.fail("%s", undefined(name, h.globalNames()))
 		return 0
 	}))
@@ -112,9 +121,9 @@ func undefined(name string, known []string) string {
 }
 
 func (h *host) globalNames() []string {
-	var names []string
+	names := slices.Collect(maps.Keys(h.lazy))
 	for k, _ := h.globals.Next(lua.LNil); k != lua.LNil; k, _ = h.globals.Next(k) {
-		if name := lua.LVAsString(k); name != concatName {
+		if name := lua.LVAsString(k); name != concatName && h.lazy[name] == nil {
 			names = append(names, name)
 		}
 	}
@@ -124,12 +133,19 @@ func (h *host) globalNames() []string {
 
 func (h *host) close() { h.L.Close() }
 
-// global sets a global; tables are frozen.
-func (h *host) global(name string, v lua.LValue) {
-	if t, ok := v.(*lua.LTable); ok {
-		v = h.freeze(name, t)
+// global is the global table name, made and frozen when it is first read; nil
+// when there is none.
+func (h *host) global(name string) *lua.LTable {
+	if t, ok := h.globals.RawGetString(name).(*lua.LTable); ok {
+		return t
 	}
-	h.globals.RawSetString(name, v)
+	build := h.lazy[name]
+	if build == nil {
+		return nil
+	}
+	t := h.freeze(name, build())
+	h.globals.RawSetString(name, t)
+	return t
 }
 
 // table makes a table of functions.

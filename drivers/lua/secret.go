@@ -23,6 +23,13 @@ type asset struct{ name string }
 
 // handle makes a userdata with the metatable mt.
 func (h *host) handle(v any, mt *lua.LTable) *lua.LUserData {
+	if mt == nil { // the first secret or image of the run
+		h.handles()
+		mt = h.meta.secret
+		if _, image := v.(asset); image {
+			mt = h.meta.asset
+		}
+	}
 	ud := h.L.NewUserData()
 	ud.Value, ud.Metatable = v, mt
 	return ud
