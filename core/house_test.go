@@ -42,9 +42,9 @@ var owners = []struct {
 	{"github.com/BurntSushi/toml", []string{"core/config"}, "one place knows the file format"},
 	{"github.com/yuin/gopher-lua", []string{"drivers/lua"}, "one host knows the script language"},
 	{"github.com/go-rod/rod", []string{"core/browser", "plugins/..."}, "one room speaks to Chromium; plugins may reach the whole of it"},
-	{"modernc.org/sqlite", []string{"core/ledger"}, "the only state is the ledger's"},
-	{"github.com/jackc/pgx/v5", []string{"core/ledger"}, "the only state is the ledger's"},
-	{"github.com/emersion/go-imap/v2", []string{"core/mail", "examples/sandbox"}, "one room reads mail; the sandbox serves it"},
+	{"modernc.org/sqlite", []string{"core/ledger/..."}, "the only state is the ledger's"},
+	{"github.com/jackc/pgx/v5", []string{"core/ledger/..."}, "the only state is the ledger's"},
+	{"github.com/emersion/go-imap/v2", []string{"core/mail/...", "examples/sandbox"}, "one room reads mail; the sandbox serves it"},
 	{"github.com/hashicorp/go-plugin", []string{"plugins/...", "drivers/external"}, "one contract crosses the process border"},
 	{"github.com/spf13/cobra", []string{"cmd/..."}, "flags are the command's"},
 }

@@ -34,7 +34,6 @@ type display struct {
 	failed map[string]bool
 	text   string // the last notice about the runner itself
 	drawn  int    // lines of the table on the screen
-	last   time.Time
 	stop   chan struct{}
 	done   chan struct{}
 	once   sync.Once
@@ -203,7 +202,7 @@ func (d *display) draw() {
 func (d *display) rate(p *progress) string {
 	ended, took := p.done+p.failed, time.Since(d.begin)
 	if ended == 0 {
-		return fmt.Sprintf("%s", took.Round(time.Second))
+		return took.Round(time.Second).String()
 	}
 	perMinute := float64(ended) / took.Minutes()
 	left := p.waiting + p.running

@@ -48,6 +48,9 @@ func assemble(ctx context.Context, cfg *config.Config, handler func(*secret.Reda
 			h.close()
 		}
 	}()
+	if err := cfg.Check(); err != nil {
+		return nil, usage(err)
+	}
 	key, err := cfg.Entity.APIKey.Resolve()
 	if err != nil {
 		return nil, usage(err)
@@ -132,7 +135,11 @@ func openLedger(ctx context.Context, cfg *config.Config, log *slog.Logger) (*led
 	if err != nil {
 		return nil, usage(fmt.Errorf("[store] key: %w; `rollcall init` makes one", err))
 	}
-	return ledger.Open(ctx, ledger.Options{URL: cfg.Store.URL, Keys: keys, Logger: log})
+	url, err := cfg.Store.Address()
+	if err != nil {
+		return nil, usage(err)
+	}
+	return ledger.Open(ctx, ledger.Options{URL: url.Reveal(), Keys: keys, Logger: log})
 }
 
 func openMail(cfg *config.Config, log *slog.Logger) (*mail.Mailboxes, error) {

@@ -2,8 +2,6 @@ package runner_test
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -132,7 +130,6 @@ type site struct {
 	bound   bool
 	changed chan struct{}
 	pages   int // open browser contexts
-	slots   int
 	clock   time.Time
 }
 
@@ -287,12 +284,3 @@ func (s *site) count(entry string) int {
 }
 
 var errBroken = &core.Fault{Code: core.LayoutChanged, Verb: "click", Locator: "#go", Why: "nothing matches"}
-
-var errTest = errors.New("unexpected")
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(fmt.Sprint(errTest, err))
-	}
-	return v
-}

@@ -23,7 +23,6 @@ type Runner struct {
 	visits  map[string]*visit // by task id
 	tally   Tally
 	pausing authPause
-	onceErr error
 
 	wake    chan struct{} // a slot became free, or something else of our own changed
 	visited sync.WaitGroup

@@ -178,7 +178,7 @@ func (s *services) Mail(ctx context.Context, q core.MailQuery) (core.MailMessage
 	}
 	hold, cancel := context.WithTimeout(ctx, min(v.r.o.Limits.MailHold, max(left, time.Second)))
 	defer cancel()
-	msg, err := v.r.o.Mail.Find(hold, v.record().Entity, mark, v.b.Base, q)
+	msg, err := v.r.o.Mail.Find(hold, v.record().Entity, mark, v.b.Domain+" "+v.b.Base, q)
 	switch {
 	case err == nil:
 		v.guardLate(msg.Link, msg.Code, msg.Text)

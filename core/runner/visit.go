@@ -37,8 +37,7 @@ type visit struct {
 	ended    bool                // the lease was given back
 	asked    bool                // the phase under way has asked a person, who did not come in time
 	release  []func()            // of the redactor
-	files    string              // the task's directory, made when it is needed
-	scraps   []string            // fitted images, removed at the end of the visit
+	files    string              // the directory of fitted images, removed at the end of the visit
 }
 
 func (r *Runner) newVisit(hard context.Context, s *slot, rec core.Record, fence time.Duration) *visit {
