@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -34,7 +35,12 @@ func (d *sqliteDB) backup(ctx context.Context, path string) error {
 }
 
 func (d *sqliteDB) vacuumInto(ctx context.Context, path string) error {
-	if _, err := d.readers.ExecContext(ctx, `VACUUM INTO ?`, path); err != nil {
+	db, err := sql.Open("sqlite", d.dsn("")) // the readers may not write, not even elsewhere
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, `VACUUM INTO ?`, path)
+	if err := errors.Join(err, db.Close()); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)

@@ -87,7 +87,7 @@ func StartPostgres(ctx context.Context, dir string) (url string, stop func() err
 	if err != nil {
 		return clear(err)
 	}
-	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C",
+	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync",
 		"-D", filepath.Join(home, "data"))
 	initdb.SysProcAttr, initdb.Dir = as, home
 	if out, err := initdb.CombinedOutput(); err != nil {
