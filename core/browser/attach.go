@@ -96,6 +96,9 @@ func Attach(ctx context.Context, s core.Session, o AttachOptions) (*Page, error)
 	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
 		return nil, &core.Fault{Code: core.DriverError, Phase: o.Phase, Why: "the site's base address must be an http or https URL"}
 	}
+	if s.Services == nil {
+		return nil, &core.Fault{Code: core.DriverError, Phase: o.Phase, Why: "the session has no services"}
+	}
 	p := &Page{o: o, s: s, base: base, results: map[string]string{}}
 	p.st = pageState{changed: make(chan struct{}), worlds: map[string]world{}, answers: map[string]answer{}, requests: map[string]bool{}}
 	ctx, cancel := context.WithTimeout(ctx, ActionTime)

@@ -39,10 +39,8 @@ func (p *Page) commit(ctx context.Context, name string, loc Locator, s Signs, be
 			return Seen{}, err
 		}
 		p.commits = true
-		if p.s.Services != nil {
-			if err := p.s.Services.Commit(ctx, name, nil); err != nil {
-				return Seen{}, serviceError{err}
-			}
+		if err := p.s.Services.Commit(ctx, name, nil); err != nil {
+			return Seen{}, serviceError{err}
 		}
 		if err := action(ctx, v); err != nil {
 			return Seen{}, err
@@ -51,10 +49,8 @@ func (p *Page) commit(ctx context.Context, name string, loc Locator, s Signs, be
 		if err != nil {
 			return Seen{}, err
 		}
-		if p.s.Services != nil {
-			if err := p.s.Services.Committed(ctx, name); err != nil {
-				return Seen{}, serviceError{err}
-			}
+		if err := p.s.Services.Committed(ctx, name); err != nil {
+			return Seen{}, serviceError{err}
 		}
 		return seen, nil
 	})

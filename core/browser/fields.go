@@ -245,7 +245,9 @@ func (p *Page) readAll(ctx context.Context, v *verb, work []*fieldWork) error {
 		if r.State != "dismiss" {
 			break
 		}
-		p.press(r.X, r.Y)
+		if err := p.done(ctx, v, p.press(r.X, r.Y)); err != nil {
+			return err
+		}
 	}
 	if r.State != "ok" || len(r.Fields) != len(work) {
 		return p.notFound(&reply{State: r.State, Why: r.Why, Page: r.Page})

@@ -134,7 +134,9 @@ func (p *Page) look(ctx context.Context, v *verb, loc Locator, want string, s *S
 					t.memory, err = p.remember(ctx, v, s)
 					return t, false, err
 				case "dismiss":
-					p.press(r.X, r.Y)
+					if err := p.done(ctx, v, p.press(r.X, r.Y)); err != nil {
+						return target{}, false, err
+					}
 				case "cross":
 					hops = append(hops, hop{w, r.Cross.One.Handle})
 					locs = Locator{r.Cross.One.Rest}

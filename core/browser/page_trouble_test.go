@@ -182,7 +182,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 	b := sharedBrowser(t)
 	c := isolated(t, b, s.URL, core.ContextOptions{})
 	before := goleak.IgnoreCurrent()
-	p, err := Attach(t.Context(), core.Session{ControlURL: c.ControlURL(), TargetID: c.TargetID(), Base: "http://site.test"}, AttachOptions{})
+	p, err := Attach(t.Context(), core.Session{ControlURL: c.ControlURL(), TargetID: c.TargetID(), Base: "http://site.test", Services: &services{}}, AttachOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,4 +206,13 @@ func BenchmarkFlow(b *testing.B) {
 		}
 		must[Seen](b)(p.Click(b.Context(), Locator{"role=button[name=Join]"}, signs("ok", ".ok")))
 	}
+}
+
+func TestAttachChecksItsSession(t *testing.T) {
+	for _, s := range []core.Session{{}, {Base: "ftp://x.test", Services: &services{}}, {Base: "http://x.test"}} {
+		_, err := Attach(t.Context(), s, AttachOptions{})
+		faulty(t, err, core.DriverError)
+	}
+	_, err := Attach(t.Context(), core.Session{Base: "http://x.test", Services: &services{}, ControlURL: "ws://127.0.0.1:1/x"}, AttachOptions{})
+	faulty(t, err, core.Crashed, "can't reach the browser")
 }
