@@ -88,6 +88,17 @@ func (c *checker) run(stmts []ast.Stmt) {
 	g := &globals{c: c}
 	g.block(stmts, nil)
 	phases := map[core.Phase]*ast.FunctionExpr{}
+	passed := map[*ast.FunctionExpr]bool{} // to a call, such as commit's action: what follows is the callee's
+	visit(stmts, func(n any) bool {
+		if call, ok := n.(*ast.FuncCallExpr); ok {
+			for _, a := range call.Args {
+				if fn, ok := a.(*ast.FunctionExpr); ok {
+					passed[fn] = true
+				}
+			}
+		}
+		return true
+	})
 	visit(stmts, func(n any) bool {
 		switch n := n.(type) {
 		case *ast.LocalAssignStmt:
@@ -119,7 +130,7 @@ func (c *checker) run(stmts []ast.Stmt) {
 		case *ast.StringExpr:
 			c.words(n)
 		case *ast.FunctionExpr:
-			c.lost(n.Stmts, true)
+			c.lost(n.Stmts, !passed[n])
 			c.refusals(n)
 		}
 		return true

@@ -2,6 +2,7 @@ package lua
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"strconv"
@@ -19,6 +20,9 @@ import (
 const (
 	maxLines = 200
 	maxLine  = 1000 // characters
+	maxStep  = 500  // characters
+
+	stepsAtOnce = 18 // verbs in one line of the time line
 )
 
 // words installs the globals outcome, mail, totp, text and log.
@@ -74,28 +78,49 @@ func (h *host) logLine(msg string, attrs []any) {
 	r.session.Services.Log(r.ctx, slog.LevelInfo, msg, append(attrs, "at", h.place())...)
 }
 
-// step puts a verb on the time line.
+// step keeps a verb for the time line; one that failed goes there at once.
 func (r *run) step(s browser.Step) {
-	attrs := []any{"verb", s.Verb, "took", s.Took.Round(time.Millisecond).String()}
-	add := func(k, v string) {
-		if v != "" {
-			attrs = append(attrs, k, v)
+	var b strings.Builder
+	if at := r.place(); at != "" {
+		b.WriteString(at + " ")
+	}
+	b.WriteString(s.Verb)
+	if s.Locator != "" {
+		b.WriteString("(" + s.Locator + ")")
+	}
+	if s.Label != "" {
+		b.WriteString(" → " + s.Label)
+		if s.Said != "" {
+			b.WriteString(" " + strconv.Quote(s.Said))
 		}
 	}
-	add("locator", s.Locator)
-	add("url", s.URL)
-	add("sign", s.Label)
-	add("said", s.Said)
-	add("dialogs", strings.Join(s.Dialogs, " | "))
-	if r.h != nil {
-		add("at", r.h.place())
+	if len(s.Dialogs) > 0 {
+		b.WriteString(" dialogs " + strconv.Quote(strings.Join(s.Dialogs, " | ")))
 	}
-	level := slog.LevelDebug
+	b.WriteString(" " + s.Took.Round(time.Millisecond).String())
+	line, _ := text.Fit(r.redact.Redact(b.String()), maxStep)
 	if s.Err != nil {
-		level = slog.LevelWarn
-		add("error", r.redact.Redact(s.Err.Error()))
+		r.session.Services.Log(r.ctx, slog.LevelWarn, line, "url", s.URL, "error", r.redact.Redact(s.Err.Error()))
+		return
 	}
-	r.session.Services.Log(r.ctx, level, s.Verb, attrs...)
+	r.steps = append(r.steps, line)
+	if len(r.steps) == stepsAtOnce {
+		r.flush()
+	}
+}
+
+// flush writes the verbs so far as one line of the time line: a line is a
+// durable write, and a phase has many verbs.
+func (r *run) flush() {
+	if len(r.steps) == 0 {
+		return
+	}
+	attrs := make([]any, 0, 2*len(r.steps))
+	for i, s := range r.steps {
+		attrs = append(attrs, fmt.Sprintf("%02d", i+1), s)
+	}
+	r.session.Services.Log(r.ctx, slog.LevelInfo, string(r.phase)+" did", attrs...)
+	r.steps = r.steps[:0]
 }
 
 // texts is the global text.

@@ -51,7 +51,8 @@ type run struct {
 	session core.Session
 	page    verbs
 	redact  *redactor
-	lines   int // printed
+	lines   int      // printed
+	steps   []string // verbs that are not on the time line yet
 }
 
 // Run runs one phase in a fresh state. What the site answered, and a phase that
@@ -76,6 +77,7 @@ func (d *Driver) Run(ctx context.Context, phase core.Phase, task core.Task, sess
 		return core.Outcome{}, r.broken(err)
 	}
 	defer page.Close()
+	defer r.flush()
 	return r.with(page)
 }
 
