@@ -122,6 +122,9 @@ type Binding struct {
 type Catalog interface {
 	// Lookup returns the binding, or a *NoBinding that says why there is none.
 	Lookup(domain string) (Binding, error)
+	// Version is the binding with an earlier version of its driver, false when
+	// that version is not at hand any more.
+	Version(b Binding, digest string) (Binding, bool)
 	// Bindings lists every site that can run now.
 	Bindings() []Binding
 	// Changed is closed when the answers may have changed; ask again afterwards.

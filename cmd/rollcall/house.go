@@ -224,6 +224,19 @@ func (h *house) reloadOnHangup(ctx context.Context, path string) (stop func()) {
 	return func() { signal.Stop(hup); close(done) }
 }
 
+// watchScripts picks up changed and new drivers while the runner runs.
+func (h *house) watchScripts(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := h.fleet.set.Run(ctx); err != nil && ctx.Err() == nil {
+			h.log.Error("the driver folders are not watched; SIGHUP reads them again", "err", err)
+		}
+	}()
+	return func() { cancel(); <-done }
+}
+
 func (h *house) summarize(ctx context.Context, t runner.Tally) (*summary, error) {
 	return summarize(ctx, h.store, t)
 }

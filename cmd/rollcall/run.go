@@ -65,6 +65,8 @@ func (c *cli) run(ctx context.Context, cfg *config.Config, f runFlags) error {
 	}
 	stopReload := h.reloadOnHangup(soft, c.configPath)
 	defer stopReload()
+	stopWatch := h.watchScripts(soft)
+	defer stopWatch()
 	control, err := h.serveControl(soft)
 	if err != nil {
 		return err

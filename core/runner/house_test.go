@@ -156,7 +156,8 @@ func (s *site) Bindings() []core.Binding {
 	}
 	return []core.Binding{b}
 }
-func (s *site) Changed() <-chan struct{} { return s.changed }
+func (s *site) Changed() <-chan struct{}                              { return s.changed }
+func (s *site) Version(b core.Binding, _ string) (core.Binding, bool) { return b, false }
 
 // Egress and Gate.
 func (s *site) Open(context.Context) (core.Gate, error) { return &gate{site: s}, nil }

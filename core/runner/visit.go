@@ -272,6 +272,10 @@ func (v *visit) bind() error {
 	if err != nil {
 		return err
 	}
+	if in := v.rec.Intent; in != nil && in.State == core.IntentOpen && in.Driver == b.Driver && in.Digest != b.Digest {
+		// What was begun is ended by the version that began it, where that is still known.
+		b, _ = v.r.o.Catalog.Version(b, in.Digest)
+	}
 	v.b = b
 	return nil
 }
