@@ -296,3 +296,52 @@ func TestAWarmCacheLoadsNothingAndAnotherTextIsLoaded(t *testing.T) {
 		t.Errorf("a torn cache: %v", err)
 	}
 }
+
+func TestAFolderThatComesLaterIsWatched(t *testing.T) {
+	own := filepath.Join(t.TempDir(), "not", "yet")
+	s, l := set(t, drivers.Options{Scripts: []string{own}, Sites: map[string]config.Site{"a.example.org": {Allowed: "owner"}}})
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	changed := s.Changed()
+	wg.Go(func() {
+		if err := s.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	defer wg.Wait()
+	defer stop()
+	<-changed // the first look of the watch
+	write(t, own, "board.lua", script("board", `domains = { "a.example.org" },`))
+	deadline := time.After(20 * time.Second)
+	for {
+		changed := s.Changed()
+		if _, err := s.Lookup("a.example.org"); err == nil {
+			return
+		}
+		select {
+		case <-changed:
+		case <-deadline:
+			t.Fatalf("the new folder was not seen; log:\n%s", l)
+		}
+	}
+}
+
+func TestAClashingPluginIsNamed(t *testing.T) {
+	own := t.TempDir()
+	path := write(t, own, "board.lua", script("board", `domains = { "a.example.org" },`))
+	s, _ := set(t, drivers.Options{
+		Scripts:  []string{own},
+		Programs: []drivers.Script{{Path: "/opt/board", Digest: "d1", Manifest: core.Manifest{Name: "board", Domains: []string{"a.example.org"}}}, {Path: "/opt/other", Digest: "d2", Manifest: core.Manifest{Name: "other", Family: true}}},
+		Sites:    map[string]config.Site{"a.example.org": {Allowed: "owner"}, "b.example.org": {Allowed: "owner", Driver: "other"}},
+	})
+	if _, err := s.Lookup("a.example.org"); err == nil || !strings.Contains(err.Error(), "/opt/board and "+path) {
+		t.Errorf("got %v", err)
+	}
+	b, err := s.Lookup("b.example.org")
+	if err != nil || b.Digest != "d2" {
+		t.Fatalf("got %+v, %v", b, err)
+	}
+	if src, err := s.Source(b); err != nil || !src.Program {
+		t.Errorf("got %+v, %v", src, err)
+	}
+}
