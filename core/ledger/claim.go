@@ -240,7 +240,7 @@ func (x *tx) wakeSite(domain string, at, now int64) error {
 	return err
 }
 
-const nextDueQuery = `SELECT s.ready_at FROM site s WHERE s.ready_at IS NOT NULL
+const nextDueQuery = `SELECT s.ready_at FROM site s WHERE s.ready_at > 0
 	AND EXISTS (SELECT 1 FROM runner_site rs WHERE rs.domain = s.domain AND rs.owner = $1) ORDER BY s.ready_at LIMIT 1`
 
 // NextDue implements core.Store.

@@ -58,7 +58,7 @@ func (l *Ledger) ClaimReport(ctx context.Context, owner string, lease time.Durat
 	return it, nil
 }
 
-const nextReportQuery = `SELECT wake FROM outbox ORDER BY wake, id LIMIT 1`
+const nextReportQuery = `SELECT wake FROM outbox WHERE wake >= 0 ORDER BY wake, id LIMIT 1`
 
 // NextReport implements core.Store.
 func (l *Ledger) NextReport(ctx context.Context) (time.Time, error) {
