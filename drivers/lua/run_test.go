@@ -203,6 +203,11 @@ func TestWhatAPhaseMayNotReturn(t *testing.T) {
 		`page:fill("#x", nil)`:                               "a value must be a text or a secret, not nil",
 		`page:commit("#x", { ok = "#ok" })`:                  "commit is for register only",
 		`x = 1`:                                              "x is assigned but not local",
+		`local x; return x.y`:                                "attempt to index",
+		`return ("x"):nope()`:                                "attempt to call",
+		`local function f() return f() + 1 end return f()`:   "calls within calls",
+		`error("the form has changed")`:                      "the form has changed",
+		`assert(false, "not signed in")`:                     "not signed in",
 		`pcall(error)`:                                       "pcall does not exist here",
 		`return mial.wait{}`:                                 `the global "mial" is not defined (did you mean "mail"?)`,
 	} {

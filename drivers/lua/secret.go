@@ -80,9 +80,13 @@ func (h *host) clean(s string) string {
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
-// minSecret is the shortest secret that is looked for in texts: a shorter one
-// would blot out innocent words.
-const minSecret = 6
+// Bounds of the secrets that are looked for in texts, in bytes: a shorter one
+// would blot out innocent words, and what is longer is a whole mail, whose link
+// and code are known by themselves.
+const (
+	minSecret = 6
+	maxSecret = 4096
+)
 
 // redactor replaces the secrets of one run, in the encodings that sites echo them in.
 type redactor struct {
@@ -99,7 +103,7 @@ func (r *redactor) Add(values ...core.Value) (release func()) {
 	defer r.mu.Unlock()
 	for _, v := range values {
 		s := v.Reveal()
-		if len(s) < minSecret || slices.Contains(r.known, s) {
+		if len(s) < minSecret || len(s) > maxSecret || slices.Contains(r.known, s) {
 			continue
 		}
 		r.known, r.replacer = append(r.known, s), nil
