@@ -214,17 +214,21 @@ func (h *host) commit(v verb) int {
 	}
 	signs := v.needSigns(2)
 	var seen browser.Seen
-	var err error
+	var err, broke error // broke is the action's own, which the page's error would hide
 	if fn, ok := v.arg(1).(*lua.LFunction); ok {
 		seen, err = h.run.page.Commit(h.run.ctx, commitName, func(ctx context.Context) error {
 			outer := h.run.ctx
 			h.run.ctx = ctx
 			defer func() { h.run.ctx = outer }()
-			return h.protect(func() {
+			broke = h.protect(func() {
 				h.L.Push(fn)
 				h.L.Call(0, 0)
 			})
+			return broke
 		}, signs)
+		if broke != nil {
+			panic(&unwind{broke})
+		}
 	} else {
 		seen, err = h.run.page.CommitClick(h.run.ctx, v.locator(1), signs)
 	}

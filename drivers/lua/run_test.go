@@ -241,3 +241,33 @@ func TestAPhaseThatNeverEndsEndsWithItsContext(t *testing.T) {
 		t.Errorf("a phase it does not have: %v", err)
 	}
 }
+
+func TestWhatEndsACommitsActionEndsThePhase(t *testing.T) {
+	for action, want := range map[string]string{
+		`page:human("captcha", "solve it") page:click("#go")`: "blocked captcha",
+		`error("the box is gone")`:                            "x.lua:4 the box is gone",
+	} {
+		d, err := Load(Source{Name: "x", Path: "x.lua", Text: []byte(`return { api = 1, name = "x", version = "1.0.0", summary = "s", family = true,
+register = function(page)
+  page:open("/")
+  page:commit(function() ` + action + ` end, { ok = "#ok" })
+  return outcome.done()
+end,
+tests = { { "t", phase = "register", site = { ["GET /"] = "<button id=go>Go" }, want = { status = "blocked", code = "captcha" } } } }`)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		results, err := RunTests(t.Context(), d, testOptions())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := results[0]
+		got := strings.Join(r.Failures, "\n")
+		if r.Passed() {
+			got = "blocked captcha"
+		}
+		if !strings.Contains(got, want) {
+			t.Errorf("%s: %s, want %s", action, got, want)
+		}
+	}
+}
