@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,7 +24,7 @@ const (
 	readTime  = 10 * time.Second // of one request
 	writeTime = 30 * time.Second // of one line of an answer
 	idleTime  = time.Minute
-	graceTime = 5 * time.Second // for calls under way when the runner stops
+	graceTime = 5 * time.Second // the default of Options.Grace
 )
 
 // Options are the settings of Serve.
@@ -32,10 +33,12 @@ type Options struct {
 	Logger *slog.Logger
 	// Version is the program's, told to clients. Defaults to none.
 	Version string
+	// Grace is how long stop waits for calls under way. Defaults to 5s.
+	Grace time.Duration
 }
 
-// Serve answers core.Admin on a socket at path until stop is called, which waits
-// a few seconds for calls under way and returns when every goroutine has ended.
+// Serve answers core.Admin on a socket at path until stop is called, which gives
+// calls under way o.Grace, cuts the others and lets the next runner have the socket.
 // ctx bounds the start only. A socket that a dead process left behind is
 // replaced; a living runner's is a *ServedError.
 func Serve(ctx context.Context, path string, admin core.Admin, o Options) (stop func(), err error) {
@@ -65,7 +68,7 @@ func Serve(ctx context.Context, path string, admin core.Admin, o Options) (stop 
 		}
 	}()
 	return sync.OnceFunc(func() {
-		grace, cancel := context.WithTimeout(context.Background(), graceTime)
+		grace, cancel := context.WithTimeout(context.Background(), cmp.Or(o.Grace, graceTime))
 		defer cancel()
 		if h.Shutdown(grace) != nil {
 			_ = h.Close() // cuts the calls that did not end; their clients say so
