@@ -46,23 +46,25 @@ func (l *Ledger) accountOf(id, domain, driver string, created int64, sealed []by
 }
 
 // accountPage is how many accounts one statement of Accounts reads.
-const accountPage = 500
+const accountPage = 100
 
 // Accounts implements core.Admin.
 func (l *Ledger) Accounts(ctx context.Context, f func(core.Account) error) error {
 	created, id := int64(-1), ""
 	for {
-		page := make([]core.Account, 0, accountPage)
+		var page []core.Account
 		err := l.read(ctx, "read accounts", func(x *tx) error {
+			page = page[:0]
 			return x.each(func(scan func(...any) error) error {
 				var (
-					domain, driver string
-					sealed         []byte
+					one, domain, driver string
+					when                int64
+					sealed              []byte
 				)
-				if err := scan(&id, &domain, &driver, &created, &sealed); err != nil {
+				if err := scan(&one, &domain, &driver, &when, &sealed); err != nil {
 					return err
 				}
-				a, err := l.accountOf(id, domain, driver, created, sealed)
+				a, err := l.accountOf(one, domain, driver, when, sealed)
 				page = append(page, a)
 				return err
 			}, `SELECT task_id, domain, driver, created, sealed FROM account WHERE (created, task_id) > ($1, $2)
@@ -79,5 +81,7 @@ func (l *Ledger) Accounts(ctx context.Context, f func(core.Account) error) error
 		if len(page) < accountPage {
 			return nil
 		}
+		last := page[len(page)-1]
+		created, id = micro(last.Created), last.TaskID
 	}
 }

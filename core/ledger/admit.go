@@ -27,12 +27,11 @@ func (l *Ledger) Look(ctx context.Context, tasks []core.Task) (map[string]core.K
 		byID[t.ID] = t
 	}
 	err := l.read(ctx, "look tasks up", func(x *tx) error {
-		for len(ids) > 0 {
+		for rest := ids; len(rest) > 0; rest = rest[min(lookBatch, len(rest)):] {
 			args := make([]any, lookBatch)
 			for i := range args {
-				args[i] = ids[min(i, len(ids)-1)]
+				args[i] = rest[min(i, len(rest)-1)]
 			}
-			ids = ids[min(lookBatch, len(ids)):]
 			err := x.each(func(scan func(...any) error) error {
 				var (
 					id              string

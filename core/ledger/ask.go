@@ -165,18 +165,15 @@ func (l *Ledger) SetShot(ctx context.Context, lease core.Lease, id, path string)
 	})
 }
 
-const (
-	expiredQuery = `SELECT id, task_id FROM ask WHERE state = 'open' AND expires <= {now} ORDER BY expires LIMIT 1`
-	expireBatch  = 200
-)
+const expiredQuery = `SELECT id, task_id FROM ask WHERE state = 'open' AND expires <= {now} ORDER BY expires LIMIT 1`
 
 // ExpireAsks implements core.Store.
 func (l *Ledger) ExpireAsks(ctx context.Context) (int, error) {
 	n, woke := 0, false
 	for {
-		one := false
+		one, expired, wakes := false, 0, false
 		err := l.write(ctx, "end the questions whose time is over", func(x *tx) error {
-			one = false
+			one, expired, wakes = false, 0, false
 			var id, taskID string
 			found, err := x.first([]any{&id, &taskID}, expiredQuery, l.clock())
 			if err != nil || !found {
@@ -191,19 +188,21 @@ func (l *Ledger) ExpireAsks(ctx context.Context) (int, error) {
 			if err != nil {
 				return err
 			}
-			one = true
-			if changed == 0 {
+			if one = true; changed == 0 {
 				return nil
 			}
-			n++
+			expired = 1
 			if err := x.addEvents(t, core.Event{Kind: "ask", Level: "WARN", Text: "nobody answered in time", Attrs: map[string]string{"ask": id}}); err != nil {
 				return err
 			}
 			if t.rec.State == core.Parked && !t.expires.Valid {
-				t.rec.AskExpired, t.rec.Due, woke = true, at(t.now), true
+				t.rec.AskExpired, t.rec.Due, wakes = true, at(t.now), true
 			}
 			return x.save(t)
 		})
+		if err == nil {
+			n, woke = n+expired, woke || wakes
+		}
 		if err != nil || !one {
 			if woke {
 				l.changed()
@@ -217,6 +216,7 @@ func (l *Ledger) ExpireAsks(ctx context.Context) (int, error) {
 func (l *Ledger) Asks(ctx context.Context, all bool) ([]core.AskRow, error) {
 	var out []core.AskRow
 	err := l.read(ctx, "read the questions", func(x *tx) error {
+		out = nil
 		where := ``
 		if !all {
 			where = `WHERE a.state = 'open' `

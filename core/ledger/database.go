@@ -14,8 +14,10 @@ type database interface {
 	begin(ctx context.Context) (session, context.Context, error)
 	// reader runs single statements outside a transaction.
 	reader() querier
-	// again reports whether a failed transaction surely left nothing and may be run again.
-	again(err error) bool
+	// again reports whether a transaction that failed surely left nothing and
+	// may succeed when it is run again. An errored commit is in doubt unless the
+	// server said that it rolled back.
+	again(err error, committing bool) bool
 	// clean turns the driver's errors into words for a person.
 	clean(err error) error
 	// text resolves the words in braces of a statement.
@@ -105,38 +107,46 @@ func (l *Ledger) write(ctx context.Context, what string, f func(*tx) error) erro
 }
 
 func (l *Ledger) transact(ctx context.Context, what string, f func(*tx) error) error {
-	for try := 0; ; try++ {
-		err := l.once(ctx, f)
-		if err == nil || try == 9 || !l.again(err) || ctx.Err() != nil {
+	for try := 1; ; try++ {
+		committing, err := l.once(ctx, f)
+		if err == nil || try == tries || ctx.Err() != nil || !l.again(err, committing) {
 			return l.fail(what, err)
 		}
 	}
 }
 
-func (l *Ledger) once(ctx context.Context, f func(*tx) error) error {
+// tries is how often a transaction is run that the database rolled back.
+const tries = 10
+
+func (l *Ledger) once(ctx context.Context, f func(*tx) error) (committing bool, err error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return false, err
 	}
 	s, run, err := l.begin(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
-	done := false
+	ended := false
 	defer func() {
-		if !done {
+		if !ended {
 			s.rollback()
 		}
 	}()
 	if err := f(&tx{l: l, ctx: run, q: s}); err != nil {
-		return err
+		return false, err
 	}
-	done = true
-	return s.commit()
+	ended = true
+	return true, s.commit()
 }
 
-// read runs f on committed data, without a transaction.
+// read runs f on committed data, without a transaction. f may be run again.
 func (l *Ledger) read(ctx context.Context, what string, f func(*tx) error) error {
 	l.keyLock.RLock()
 	defer l.keyLock.RUnlock()
-	return l.fail(what, f(&tx{l: l, ctx: ctx, q: l.reader()}))
+	for try := 1; ; try++ {
+		err := f(&tx{l: l, ctx: ctx, q: l.reader()})
+		if err == nil || try == tries || ctx.Err() != nil || !l.again(err, false) {
+			return l.fail(what, err)
+		}
+	}
 }

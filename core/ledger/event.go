@@ -47,6 +47,7 @@ func (x *tx) addEvents(t *task, evs ...core.Event) error {
 func (l *Ledger) Events(ctx context.Context, id string) ([]core.Event, error) {
 	var out []core.Event
 	err := l.read(ctx, "read the events of task "+id, func(x *tx) error {
+		out = nil
 		return x.each(func(scan func(...any) error) error {
 			var (
 				ev    core.Event

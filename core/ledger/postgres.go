@@ -106,18 +106,24 @@ func (d *postgresDB) reader() querier { return d.db }
 func (d *postgresDB) exclusive() bool { return false }
 func (d *postgresDB) announce()       { d.signals.announce() }
 
-// again is true for what the server rolled back on its own, and for an intent
-// that another runner opened in the same moment: the second run reports it.
-func (d *postgresDB) again(err error) bool {
-	if pgconn.SafeToRetry(err) {
-		return true
-	}
+// again is true for what the server rolled back on its own, for a connection
+// that broke before the commit, and for an intent that another runner opened in
+// the same moment: the second run reports it.
+func (d *postgresDB) again(err error, committing bool) bool {
 	var e *pgconn.PgError
 	if !errors.As(err, &e) {
-		return false
+		return !committing && pgconn.SafeToRetry(err)
 	}
-	const serializationFailure, deadlock, unique = "40001", "40P01", "23505"
-	return e.Code == serializationFailure || e.Code == deadlock || e.Code == unique && e.ConstraintName == "intent_open"
+	const serializationFailure, deadlock, unique, adminShutdown = "40001", "40P01", "23505", "57P01"
+	switch e.Code {
+	case serializationFailure, deadlock:
+		return true
+	case unique:
+		return e.ConstraintName == "intent_open"
+	case adminShutdown:
+		return !committing
+	}
+	return false
 }
 
 func (d *postgresDB) clean(err error) error {

@@ -204,6 +204,7 @@ func (l *Ledger) Tasks(ctx context.Context, f core.TaskFilter) ([]core.Record, e
 func (l *Ledger) records(ctx context.Context, where string, limit int, args ...any) ([]core.Record, error) {
 	var out []core.Record
 	err := l.read(ctx, "read tasks", func(x *tx) error {
+		out = nil
 		return x.each(func(scan func(...any) error) error {
 			var (
 				t task

@@ -13,6 +13,9 @@ import (
 // channel is the PostgreSQL channel of changes.
 const channel = "rollcall_changed"
 
+// listening is logged whenever changes of others begin to be heard.
+const listening = "the ledger listens for changes by other runners"
+
 // The bounds of the wait between two attempts to connect.
 const (
 	shortestRetry = 100 * time.Millisecond
@@ -82,6 +85,7 @@ func (s *signals) listen(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	s.heard() // whatever happened before this connection was not heard
+	s.log.Debug(listening)
 	for {
 		n, err := conn.WaitForNotification(ctx)
 		if err != nil {

@@ -116,6 +116,7 @@ func (l *Ledger) ResumeSite(ctx context.Context, domain string) error {
 func (l *Ledger) Sites(ctx context.Context) ([]core.SiteStatus, error) {
 	var out []core.SiteStatus
 	err := l.read(ctx, "read the sites", func(x *tx) error {
+		out = nil
 		now, err := x.time()
 		if err != nil {
 			return err
@@ -185,8 +186,9 @@ func (x *tx) counts(query string, args ...any) (map[string]int, error) {
 // Summary implements core.Admin.
 func (l *Ledger) Summary(ctx context.Context) ([]core.SiteCount, error) {
 	var out []core.SiteCount
-	index := map[string]int{}
 	err := l.read(ctx, "count the tasks", func(x *tx) error {
+		out = nil
+		index := map[string]int{}
 		return x.each(func(scan func(...any) error) error {
 			var (
 				domain string

@@ -175,7 +175,7 @@ func (d *sqliteDB) reader() querier { return d.readers }
 func (d *sqliteDB) announce()       {}
 func (d *sqliteDB) exclusive() bool { return true }
 
-func (d *sqliteDB) again(error) bool { return false }
+func (d *sqliteDB) again(error, bool) bool { return false }
 
 func (d *sqliteDB) clean(err error) error {
 	var e *sqlite.Error

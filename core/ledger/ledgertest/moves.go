@@ -140,6 +140,16 @@ func testMoves(t *testing.T, open Opener) {
 		rec = r.step(rec, core.Prepared)
 		equal(r, "from", rec.From, core.State(""))
 	})
+	t.Run("a record says whether it was reported as done", func(t *testing.T) {
+		r := newRoom(t, open)
+		rec := r.reach("1", core.Failed)
+		m := r.move("1", core.Reporting)
+		m.Report.Complete = false
+		equal(r, "failed", r.advance(rec.Lease, m).Done, false)
+		rec = r.reach("2", core.Profiled)
+		r.advance(rec.Lease, r.move("2", core.Reporting))
+		equal(r, "complete", r.task("2").Done, true)
+	})
 	t.Run("waiting needs a due time", func(t *testing.T) {
 		r := newRoom(t, open)
 		rec := r.reach("1", core.Prepared)

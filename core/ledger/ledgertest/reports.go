@@ -165,7 +165,7 @@ func testKeeping(t *testing.T, open Opener) {
 	})
 	t.Run("accounts come oldest first, all of them, until one is refused", func(t *testing.T) {
 		r := newRoom(t, open)
-		const n = 12
+		const n = 120 // more than a page
 		for i := range n {
 			r.clock.Add(time.Millisecond)
 			rec := r.reach(fmt.Sprintf("%04d", n-i), core.Confirmed)
@@ -174,9 +174,9 @@ func testKeeping(t *testing.T, open Opener) {
 		var got []core.Account
 		r.must(r.Accounts(r.ctx, func(a core.Account) error { got = append(got, a); return nil }))
 		equal(r, "accounts", len(got), n)
-		equal(r, "first", got[0].TaskID, "0012")
+		equal(r, "first", got[0].TaskID, "0120")
 		equal(r, "last", got[n-1].TaskID, "0001")
-		equal(r, "password", got[0].Password.Reveal(), "password of 0012")
+		equal(r, "password", got[0].Password.Reveal(), "password of 0120")
 		equal(r, "secret", got[0].Password.IsSecret(), true)
 		equal(r, "domain", got[0].Domain, site)
 		stop := errors.New("enough")
