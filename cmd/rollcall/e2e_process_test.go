@@ -165,6 +165,23 @@ func (r *running) find(ok func(entry) bool) (entry, bool) {
 	}
 }
 
+// either waits for one of two things and reports whether it was the first.
+func (r *running) either(a, b <-chan struct{}) bool {
+	r.t.Helper()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-a:
+		return true
+	case <-b:
+		return false
+	case <-r.ctx.Done():
+	case <-timer.C:
+	}
+	r.t.Fatalf("neither came\n%s", r.tail())
+	return false
+}
+
 // message matches lines whose msg has the text in it.
 func message(text string) func(entry) bool {
 	return func(e entry) bool {
@@ -368,6 +385,12 @@ func (r *running) browser() process {
 	}
 	r.t.Fatalf("the runner has no browser\n%s", r.tail())
 	return process{}
+}
+
+// browserProfiles is the directory of the browser's profiles.
+func (r *running) browserProfiles() string {
+	r.browser()
+	return r.profile
 }
 
 func (r *running) noteProfile(p process) {
