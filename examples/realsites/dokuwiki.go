@@ -29,7 +29,6 @@ func (b *setup) dokuwiki(ctx context.Context) error {
 		return err
 	}
 	for name, content := range map[string]string{
-		"prepend.php": fmt.Sprintf("<?php\ndefine('DOKU_CONF', %s);\n", quotePHP(conf)),
 		"conf/local.php": fmt.Sprintf(`<?php
 $conf['title'] = 'Garden notes';
 $conf['lang'] = %s;
@@ -52,7 +51,9 @@ $conf['mailfrom'] = 'wiki@dokuwiki.test';
 			return err
 		}
 	}
-	b.ini = append(b.ini, "auto_prepend_file="+b.Dir+"/prepend.php")
+	if err := b.prepend(fmt.Sprintf("define('DOKU_CONF', %s);\n", quotePHP(conf))); err != nil {
+		return err
+	}
 	b.profile = func(name string) string { return b.URL + "/doku.php?id=user:" + url.QueryEscape(strings.ToLower(name)) }
 	b.data = func(_ context.Context, name string) (int, error) {
 		file, err := os.ReadFile(filepath.Join(conf, "users.auth.php"))

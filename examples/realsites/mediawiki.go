@@ -62,6 +62,10 @@ func wikiName(name string) string {
 func (b *setup) mediawikiSettings() string {
 	var s strings.Builder
 	fmt.Fprintf(&s, `
+$wgShowExceptionDetails = true;
+// A transaction that reads before it writes fails at once when another one wrote meanwhile.
+$wgDBservers = [ [ 'type' => 'sqlite', 'host' => '', 'dbname' => $wgDBname, 'user' => '', 'password' => '', 'tablePrefix' => '', 'load' => 1,
+	'dbDirectory' => $wgSQLiteDataDir, 'trxMode' => 'IMMEDIATE', 'variables' => [ 'synchronous' => 'OFF' ], 'flags' => DBO_DEFAULT ] ];
 $wgMainCacheType = CACHE_DB;
 $wgSessionCacheType = CACHE_DB;
 $wgCacheDirectory = %[1]s;

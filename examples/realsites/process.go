@@ -8,8 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,7 +21,6 @@ type process struct {
 
 	mu    sync.Mutex
 	lines []string
-	sent  []string
 }
 
 // start starts a server as the site's user and waits until it says that it is up.
@@ -80,20 +77,15 @@ func killGroup(pid int) error {
 
 const kept = 60 // lines of a server's output
 
-// request is a line of PHP's web server about an answered POST.
-var request = regexp.MustCompile(`\[(\d{3})\]: POST (\S+)`)
-
 func (p *process) follow(out io.Reader, up string, ready chan struct{}) {
 	r := bufio.NewReader(out)
 	for isUp := false; ; {
 		line, err := r.ReadString('\n')
-		if line = strings.TrimRight(line, "\r\n"); line != "" {
+		line = strings.TrimRight(line, "\r\n")
+		if line != "" && !strings.HasSuffix(line, " Accepted") && !strings.HasSuffix(line, " Closing") {
 			p.mu.Lock()
 			if p.lines = append(p.lines, line); len(p.lines) > kept {
 				p.lines = p.lines[1:]
-			}
-			if m := request.FindStringSubmatch(line); m != nil {
-				p.sent = append(p.sent, m[2])
 			}
 			p.mu.Unlock()
 			if !isUp && strings.Contains(line, up) {
@@ -111,10 +103,4 @@ func (p *process) tail() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return strings.Join(p.lines, "\n")
-}
-
-func (p *process) posts() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.sent)
 }

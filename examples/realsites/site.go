@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -99,9 +100,15 @@ func (s *Site) Get(ctx context.Context, address string) (Page, error) {
 	return Page{address, resp.StatusCode, string(body)}, err
 }
 
-// Posts are the paths, with their queries, of the POST requests that the site
-// was sent so far, oldest first.
-func (s *Site) Posts() []string { return s.server.posts() }
+// Posts are the paths, with their queries, of the POST requests that have reached
+// the site's software, oldest first. A request is among them before it is answered.
+func (s *Site) Posts() ([]string, error) {
+	file, err := os.ReadFile(filepath.Join(s.Dir, "posts"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return strings.Fields(string(file)), err
+}
 
 // Log is the last lines that the site's web server wrote.
 func (s *Site) Log() string { return s.server.tail() }
@@ -146,7 +153,7 @@ func begin(name, domain, dir string, o Options, files ...string) (*setup, error)
 	}
 	b := &setup{Site: s, opts: o}
 	b.env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + root, "TMPDIR=" + root, "LC_ALL=C.UTF-8", "PHP_CLI_SERVER_WORKERS=3"}
-	if err := b.mail(); err != nil {
+	if err := errors.Join(b.mail(), b.prepend("")); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), s.stop())
 	}
 	return b, nil
@@ -154,7 +161,7 @@ func begin(name, domain, dir string, o Options, files ...string) (*setup, error)
 
 // mail has PHP hand the site's mails to msmtp, and msmtp to the LMTP server.
 func (b *setup) mail() error {
-	b.ini = append(b.ini, "opcache.enable_cli=1", "opcache.file_update_protection=0", "display_errors=0", "log_errors=1", "session.save_path="+b.Dir, "sys_temp_dir="+b.Dir, "upload_tmp_dir="+b.Dir)
+	b.ini = append(b.ini, "opcache.enable_cli=1", "opcache.file_update_protection=0", "display_errors=0", "log_errors=1", "session.save_path="+b.Dir, "auto_prepend_file="+b.Dir+"/prepend.php", "sys_temp_dir="+b.Dir, "upload_tmp_dir="+b.Dir)
 	if b.opts.Mail == "" {
 		b.ini = append(b.ini, "sendmail_path=/bin/false")
 		return nil
@@ -166,6 +173,13 @@ func (b *setup) mail() error {
 	rc := filepath.Join(b.Dir, "msmtprc")
 	b.ini = append(b.ini, "sendmail_path=msmtp -C "+rc+" -t")
 	return b.write("msmtprc", fmt.Sprintf("defaults\naccount default\nhost %s\nport %s\nprotocol lmtp\nauth off\ntls off\nfrom site@%s\nallow_from_override off\n", host, port, b.Domain), 0o600)
+}
+
+// prepend has PHP run the code before every script, after what counts the posts.
+func (b *setup) prepend(code string) error {
+	return b.write("prepend.php", fmt.Sprintf(`<?php
+if (($_SERVER['REQUEST_METHOD'] ?? '') === 'POST') file_put_contents(%s, $_SERVER['REQUEST_URI'] . "\n", FILE_APPEND | LOCK_EX);
+%s`, quotePHP(b.Dir+"/posts"), code), 0o644)
 }
 
 // write makes a file of the site's directory, owned by the site's user.

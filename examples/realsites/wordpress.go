@@ -53,8 +53,6 @@ func (b *setup) wordpress(ctx context.Context) error {
 	}
 	www := b.Dir + "/www/"
 	for name, content := range map[string]string{
-		// The scripts are links, and look for the configuration beside their targets otherwise.
-		"prepend.php": fmt.Sprintf("<?php\ndefine('ABSPATH', %s);\n", quotePHP(www)),
 		"www/wp-config.php": fmt.Sprintf(`<?php
 define('DB_NAME', 'wordpress');
 define('DB_USER', 'root');
@@ -93,7 +91,10 @@ switch_theme('members');
 			return err
 		}
 	}
-	b.ini = append(b.ini, "auto_prepend_file="+b.Dir+"/prepend.php")
+	// The scripts are links, and look for the configuration beside their targets otherwise.
+	if err := b.prepend(fmt.Sprintf("define('ABSPATH', %s);\n", quotePHP(www))); err != nil {
+		return err
+	}
 	if _, err := b.php(ctx, b.Dir+"/install.php", b.URL); err != nil {
 		return err
 	}

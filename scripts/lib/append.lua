@@ -1,0 +1,38 @@
+--- Adds to a text what it lacks, so that a second run adds nothing.
+--- append.to(current, parts) returns the text and how many parts were added. A part
+--- is { add = "the lines to add" }: it is there when its lines are. With url, it
+--- is there when the address stands anywhere, as an address of its own.
+
+--- The end of an address: nothing that could go on with it.
+local function has_url(current, url)
+  local from = 1
+  while true do
+    local first, last = current:find(url, from, true)
+    if not first then return false end
+    if not current:sub(last + 1):find("^[%w%%/?=&#_~+-]") and not current:sub(last + 1):find("^[.:,;!]%w") then return true end
+    from = last + 1
+  end
+end
+
+local function to(current, parts)
+  current = current:gsub("\r\n", "\n"):gsub("%s+$", "")
+  local added, list = 0, false
+  for _, part in ipairs(parts) do
+    local there
+    if part.url then
+      there = has_url(current, part.url)
+    else
+      there = part.add == "" or current:find(part.add, 1, true) ~= nil
+    end
+    if not there then
+      local gap = "\n\n"
+      if current == "" then gap = "" elseif part.url and list then gap = "\n" end
+      current = current .. gap .. part.add
+      added = added + 1
+    end
+    list = part.url ~= nil
+  end
+  return current, added
+end
+
+return { to = to }
