@@ -40,14 +40,8 @@ type house struct {
 
 // assemble opens what a run needs, in the order in which the cheapest mistake
 // shows first. On an error nothing is left open.
-func assemble(ctx context.Context, cfg *config.Config, handler func(*secret.Redactor) slog.Handler) (_ *house, err error) {
-	h := &house{cfg: cfg, redact: secret.NewRedactor()}
-	h.log = slog.New(handler(h.redact))
-	defer func() {
-		if err != nil {
-			h.close()
-		}
-	}()
+func assemble(ctx context.Context, cfg *config.Config, handler func(*secret.Redactor) slog.Handler) (*house, error) {
+	h := newHouse(cfg, handler)
 	if err := cfg.Check(); err != nil {
 		return nil, usage(err)
 	}
@@ -59,26 +53,48 @@ func assemble(ctx context.Context, cfg *config.Config, handler func(*secret.Reda
 		return nil, usage(errors.New("[entity] api_key is not set: it is env:NAME or file:PATH"))
 	}
 	h.redact.Add(key)
-	manager, err := entity.New(entity.Options{
-		BaseURL: cfg.Entity.BaseURL, Key: key, States: states(cfg.Entity.States),
-		ListLimitBytes: int64(cfg.Limits.ListMB) << 20, ItemLimitBytes: int64(cfg.Limits.ItemMB) << 20,
-		Timeout: cfg.Entity.Timeout, UserAgent: userAgent(), Logger: h.log,
-	})
+	manager, err := h.taskManager(key)
 	if err != nil {
-		return nil, usage(err)
+		return nil, err
 	}
+	return h, h.open(ctx, manager)
+}
+
+func newHouse(cfg *config.Config, handler func(*secret.Redactor) slog.Handler) *house {
+	h := &house{cfg: cfg, redact: secret.NewRedactor()}
+	h.log = slog.New(handler(h.redact))
+	return h
+}
+
+func (h *house) taskManager(key core.Value) (*entity.Client, error) {
+	manager, err := entity.New(entity.Options{
+		BaseURL: h.cfg.Entity.BaseURL, Key: key, States: states(h.cfg.Entity.States),
+		ListLimitBytes: int64(h.cfg.Limits.ListMB) << 20, ItemLimitBytes: int64(h.cfg.Limits.ItemMB) << 20,
+		Timeout: h.cfg.Entity.Timeout, UserAgent: userAgent(), Logger: h.log,
+	})
+	return manager, usage(err)
+}
+
+// open opens every room but the task manager's. On an error nothing is left open.
+func (h *house) open(ctx context.Context, manager core.TaskManager) (err error) {
+	cfg := h.cfg
+	defer func() {
+		if err != nil {
+			h.close()
+		}
+	}()
 	if err := os.MkdirAll(cfg.State.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the state directory ([state] dir): %w", err)
+		return fmt.Errorf("make the state directory ([state] dir): %w", err)
 	}
 	if h.fleet, err = openFleet(ctx, cfg, h.log); err != nil {
-		return nil, err
+		return err
 	}
 	h.later(h.fleet.Close)
 	for _, w := range cfg.Warnings(time.Now()) {
 		h.log.Warn("configuration", "what", w)
 	}
 	if h.store, err = openLedger(ctx, cfg, h.log); err != nil {
-		return nil, err
+		return err
 	}
 	h.later(h.store.Close)
 	slots := cfg.Browser.Slots
@@ -90,17 +106,17 @@ func assemble(ctx context.Context, cfg *config.Config, handler func(*secret.Reda
 		Dir: filepath.Join(cfg.State.Dir, "browser"), Logger: h.log,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	h.later(chromium.Close)
 	proxy, err := egress.New(egress.Options{Logger: h.log})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	h.later(proxy.Close)
 	boxes, err := openMail(cfg, h.log)
 	if err != nil {
-		return nil, usage(err)
+		return usage(err)
 	}
 	h.runner = runner.Options{
 		Manager: manager, Store: h.store, Catalog: h.fleet.set, Egress: proxy, Browsers: chromium, Workers: h.fleet.host,
@@ -114,7 +130,7 @@ func assemble(ctx context.Context, cfg *config.Config, handler func(*secret.Reda
 		h.later(boxes.Close)
 		h.runner.Mail = boxes
 	}
-	return h, nil
+	return nil
 }
 
 func (h *house) later(f func() error) { h.closes = append(h.closes, f) }

@@ -116,3 +116,6 @@ func startedBy(script string) string {
 	}
 	return ""
 }
+
+// Program is the browser's program; shell says that it is one without windows.
+func (b *Chromium) Program() (path string, shell bool) { return b.program, b.shell }

@@ -103,6 +103,8 @@ func (r *run) step(s browser.Step) {
 		r.session.Services.Log(r.ctx, slog.LevelWarn, line, "url", s.URL, "error", r.redact.Redact(s.Err.Error()))
 		return
 	}
+	// Whoever watches sees each verb as it ends; the time line gets them together.
+	r.session.Services.Log(r.ctx, slog.LevelDebug, line, "verb", s.Verb)
 	r.steps = append(r.steps, line)
 	if len(r.steps) == stepsAtOnce {
 		r.flush()

@@ -1,0 +1,50 @@
+package main_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/rollcall-run/rollcall/examples/sandbox"
+)
+
+// TestScripts runs testdata/script/*.txtar against the real binary. `exec rollcall`
+// is it; a script has an own HOME, and a working directory of its own.
+//
+//	sandbox   serves the sandbox until the script ends, and sets $BOARD, $MANAGER, …
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PATH", filepath.Dir(binary)+string(os.PathListSeparator)+env.Getenv("PATH"))
+			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+			return os.Mkdir(filepath.Join(env.WorkDir, "home"), 0o755)
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"sandbox": scriptSandbox},
+	})
+}
+
+// scriptSandbox serves a sandbox for a script.
+func scriptSandbox(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("sandbox takes no arguments")
+	}
+	sb, err := sandbox.Start(context.Background(), sandbox.Options{})
+	ts.Check(err)
+	ts.Defer(func() { sb.Close() })
+	for _, s := range sb.Sites() {
+		ts.Setenv(strings.ToUpper(s.Name), s.URL)
+	}
+	ts.Setenv("MANAGER", sb.Manager.URL)
+	ts.Setenv("MAIL", sb.Mail.URL)
+	ts.Setenv("MAIL_PASSWORD", sb.Mail.Password)
+	ts.Setenv("MANAGER_KEY", sb.Manager.APIKey)
+	_, err = sb.WriteConfig(ts.MkAbs("sandbox"))
+	ts.Check(err)
+}
