@@ -226,7 +226,7 @@ type Move struct {
 	End    IntentState // how the open intent ended
 	// Committed marks the open intent as answered by the site.
 	Committed bool
-	Account   *Account // Confirmed: the account that was proved
+	Account   *Account // Confirmed: the account that was proved; later: what more is known of it
 	// FreeIdentities ends the task's bookings: no account came of them.
 	FreeIdentities bool
 	Report         *Report // Reporting only: becomes the outbox row

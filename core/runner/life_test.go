@@ -36,6 +36,15 @@ func TestTasksBecomeProfiles(t *testing.T) {
 	if snap.Result.Username != "" || snap.Result.Password != "" {
 		t.Errorf("the report repeats credentials that did not change: %+v", snap.Result)
 	}
+	err := h.store.Accounts(t.Context(), func(a core.Account) error {
+		if want := "http://site.test/u/user" + a.TaskID; a.LinkProfile != want {
+			t.Errorf("the account of %s has the profile %q, want %q", a.TaskID, a.LinkProfile, want)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
 	if h.site.pages != 0 {
 		t.Errorf("%d browser contexts are left", h.site.pages)
 	}

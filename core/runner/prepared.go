@@ -65,21 +65,25 @@ func (v *visit) prepared() error {
 }
 
 // missing names the first field that the driver needs and the task lacks.
-func (v *visit) missing() string {
-	for _, name := range v.b.Manifest.Needs {
+func (v *visit) missing() string { return Missing(v.b.Manifest, v.rec.Entity) }
+
+// Missing names the first field that a driver needs and an entity lacks, "" when
+// it lacks none. A task with one is failed before its site is visited.
+func Missing(m core.Manifest, e core.Entity) string {
+	for _, name := range m.Needs {
 		if name == "full_name" {
-			if v.rec.Entity.Get(core.FieldFirstName).Empty() && v.rec.Entity.Get(core.FieldLastName).Empty() {
+			if e.Get(core.FieldFirstName).Empty() && e.Get(core.FieldLastName).Empty() {
 				return name
 			}
 			continue
 		}
-		if name == "avatar" && len(v.rec.Entity.Avatars) > 0 || name == "cover" && len(v.rec.Entity.Covers) > 0 {
+		if name == "avatar" && len(e.Avatars) > 0 || name == "cover" && len(e.Covers) > 0 {
 			continue
 		}
 		if name == "about_html" {
 			name = core.FieldAbout
 		}
-		if v.rec.Entity.Get(name).Empty() {
+		if e.Get(name).Empty() {
 			return name
 		}
 	}

@@ -75,7 +75,13 @@ func (v *visit) written(p core.Phase, to core.State, o core.Outcome) error {
 	if v.cut > 0 && (fields[core.FieldAbout] == "set" || fields[core.FieldAbout] == "kept") {
 		fields[core.FieldAbout] = fmt.Sprintf("truncated(%d)", v.cut)
 	}
-	return v.move(core.Move{To: to, Fields: fields, Facts: core.Facts{core.FactLinkProfile: core.Text(link)}, Event: say("the links are on the profile " + link)})
+	m := core.Move{To: to, Fields: fields, Facts: core.Facts{core.FactLinkProfile: core.Text(link)}, Event: say("the links are on the profile " + link)}
+	if a := v.rec.Account; a != nil && link != "" && a.LinkProfile != link {
+		seen := *a
+		seen.LinkProfile = link
+		m.Account = &seen
+	}
+	return v.move(m)
 }
 
 // readBack reads the profile logged-out, through the same egress rules: done is
