@@ -196,8 +196,13 @@ type BrowserContext interface {
 	ControlURL() string
 	ContextID() string
 	TargetID() string
-	// Shot is a PNG of the page, with filled secret fields masked.
-	Shot(ctx context.Context) ([]byte, error)
+	// Shot is a PNG of the page, with filled secret fields and everything that
+	// shows one of the secrets masked.
+	Shot(ctx context.Context, secrets ...Value) ([]byte, error)
+	// Writes counts, until stop, the requests of the page to a host of the site that
+	// may change something there: all but GET, HEAD and OPTIONS. It sees what a
+	// tunnel hides from the egress port.
+	Writes(ctx context.Context, site func(host string) bool) (stop func() int, err error)
 	// Dead is closed when the browser or its renderer is gone.
 	Dead() <-chan struct{}
 	// Own makes a file readable by the browser, and by nobody else it need not be.

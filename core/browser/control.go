@@ -23,6 +23,7 @@ type control struct {
 
 	mu      sync.Mutex
 	targets map[proto.TargetTargetID]func() // called once, when the target has gone
+	tallies map[proto.TargetSessionID]*tally
 }
 
 var errNoControl = errors.New("the connection to the browser is gone")
@@ -46,7 +47,7 @@ func dialControl(ctx context.Context, endpoint string) (*control, error) {
 	if err != nil || u.Scheme != "ws" || u.Hostname() != "127.0.0.1" {
 		return nil, fmt.Errorf("the browser's DevTools address %q is not on 127.0.0.1", endpoint)
 	}
-	c := &control{ws: &cdp.WebSocket{}, targets: map[proto.TargetTargetID]func(){}}
+	c := &control{ws: &cdp.WebSocket{}, targets: map[proto.TargetTargetID]func(){}, tallies: map[proto.TargetSessionID]*tally{}}
 	c.alive, c.ended = context.WithCancel(context.Background())
 	if err := c.ws.Connect(ctx, endpoint, nil); err != nil {
 		return nil, fmt.Errorf("connect to the browser: %w", err)
@@ -75,6 +76,8 @@ func (c *control) listen() {
 			if json.Unmarshal(e.Params, &id) == nil {
 				c.lost(id.TargetID)
 			}
+		case "Network.requestWillBeSent":
+			c.count(proto.TargetSessionID(e.SessionID), e.Params)
 		}
 	}
 }

@@ -38,7 +38,8 @@ func (c *Isolated) Mask(values ...core.Value) {
 // passwords, one-time codes, and whatever shows a value of Mask, in shadow roots
 // and frames too. The fields are found from outside the page, which can neither
 // notice nor prevent it. When they can't be found there is no picture.
-func (c *Isolated) Shot(ctx context.Context) ([]byte, error) {
+func (c *Isolated) Shot(ctx context.Context, secrets ...core.Value) ([]byte, error) {
+	c.Mask(secrets...)
 	picture, err := c.shot(ctx)
 	if err != nil {
 		select {

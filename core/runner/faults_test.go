@@ -197,3 +197,20 @@ func TestStopCostsNoAttempt(t *testing.T) {
 		t.Errorf("status %s", got)
 	}
 }
+
+// TestStaleListStartsNothingAgain: the list still shows a task that was reported since.
+func TestStaleListStartsNothingAgain(t *testing.T) {
+	h := newHouse(t, sandbox.Options{})
+	h.add(task("t1"))
+	h.run()
+	h.sb.Manager.ListAlso("t1")
+	h.opts.Owner = "test-2"
+	h.run()
+	rec := h.record("t1")
+	if rec.State != core.Reported || rec.Round != 1 || !rec.Done {
+		t.Errorf("state %s, round %d, done %v", rec.State, rec.Round, rec.Done)
+	}
+	if n := h.site.submits["usert1"]; n != 1 {
+		t.Errorf("%d submits", n)
+	}
+}

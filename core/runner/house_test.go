@@ -2,10 +2,12 @@ package runner_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -80,6 +82,23 @@ func (h *house) run() runner.Tally {
 	return r.Tally()
 }
 
+// waitHeld waits until a task is held for a person.
+func (h *house) waitHeld() {
+	h.t.Helper()
+	late := time.After(20 * time.Second)
+	for {
+		select {
+		case n := <-h.notices:
+			if n.State == core.Held {
+				return
+			}
+		case <-late:
+			h.dump()
+			h.t.Fatal("no task was held")
+		}
+	}
+}
+
 func (h *house) dump() {
 	recs, err := h.store.Tasks(context.WithoutCancel(h.t.Context()), core.TaskFilter{})
 	h.t.Logf("tasks (%v):", err)
@@ -131,6 +150,7 @@ type site struct {
 	changed chan struct{}
 	pages   int // open browser contexts
 	clock   time.Time
+	sent    int // what a person's hands made the page send
 }
 
 func newSite() *site {
@@ -192,12 +212,15 @@ func (s *site) Context(context.Context, string, core.ContextOptions) (core.Brows
 
 type page struct{ site *site }
 
-func (p *page) ControlURL() string                   { return "ws://127.0.0.1:1" }
-func (p *page) ContextID() string                    { return "c" }
-func (p *page) TargetID() string                     { return "t" }
-func (p *page) Shot(context.Context) ([]byte, error) { return []byte("png"), nil }
-func (p *page) Dead() <-chan struct{}                { return nil }
-func (p *page) Own(string) error                     { return nil }
+func (p *page) ControlURL() string                                  { return "ws://127.0.0.1:1" }
+func (p *page) ContextID() string                                   { return "c" }
+func (p *page) TargetID() string                                    { return "t" }
+func (p *page) Shot(context.Context, ...core.Value) ([]byte, error) { return []byte("png"), nil }
+func (p *page) Writes(context.Context, func(string) bool) (func() int, error) {
+	return func() int { return p.site.sent }, nil
+}
+func (p *page) Dead() <-chan struct{} { return nil }
+func (p *page) Own(string) error      { return nil }
 func (p *page) Close() error {
 	p.site.mu.Lock()
 	defer p.site.mu.Unlock()
@@ -285,3 +308,34 @@ func (s *site) count(entry string) int {
 }
 
 var errBroken = &core.Fault{Code: core.LayoutChanged, Verb: "click", Locator: "#go", Why: "nothing matches"}
+
+// deadStore fails every write once dead is set: the ledger as a killed runner leaves it.
+type deadStore struct {
+	core.Store
+	dead atomic.Bool
+}
+
+var errDead = errors.New("killed")
+
+func (d *deadStore) Advance(ctx context.Context, l core.Lease, m core.Move) (core.Record, error) {
+	if d.dead.Load() {
+		return core.Record{}, errDead
+	}
+	return d.Store.Advance(ctx, l, m)
+}
+
+func (d *deadStore) Defer(ctx context.Context, l core.Lease, due time.Time, broken bool, ev core.Event) error {
+	if d.dead.Load() {
+		return errDead
+	}
+	return d.Store.Defer(ctx, l, due, broken, ev)
+}
+
+func (d *deadStore) Note(ctx context.Context, l core.Lease, f core.Facts, ev ...core.Event) error {
+	if d.dead.Load() {
+		return errDead
+	}
+	return d.Store.Note(ctx, l, f, ev...)
+}
+
+func (d *deadStore) Leave(context.Context, string) error { return errDead }

@@ -150,14 +150,15 @@ func (r *Runner) take(ctx context.Context, page core.Listing) (int, error) {
 	}
 	fresh := 0
 	for _, t := range run {
-		due := time.Now()
 		if k, ok := known[t.ID]; ok {
-			if !k.State.Final() {
+			if !k.State.Final() || time.Now().Before(r.again(k)) {
 				continue
 			}
-			due = r.again(k)
+			if t, ok = r.reread(ctx, t); !ok {
+				continue
+			}
 		}
-		ok, err := r.o.Store.Admit(ctx, t, due)
+		ok, err := r.o.Store.Admit(ctx, t, time.Now())
 		if err != nil {
 			return fresh, fmt.Errorf("admit task %s: %w", t.ID, err)
 		}
@@ -176,15 +177,28 @@ func (r *Runner) take(ctx context.Context, page core.Listing) (int, error) {
 	return fresh, nil
 }
 
-// again is when the next round of a task that came back may begin. A task that
-// was dropped or overtaken is listed again at once by a slow server: it waits
-// longer each time.
+// reread reads a task that came back after it had ended here: the list may be
+// older than our own report. It is taken up only if it waits for a start now.
+func (r *Runner) reread(ctx context.Context, t core.Task) (core.Task, bool) {
+	l, err := r.o.Manager.Get(ctx, t.ID)
+	if err != nil {
+		if !errors.Is(err, core.ErrGone) && ctx.Err() == nil {
+			r.unauthorized(err)
+			r.o.Log.Warn("a task that came back can't be read; it is looked at again with the next list", "task", t.ID, "err", r.line(err.Error()))
+		}
+		return t, false
+	}
+	return l.Task, r.startable(l.Task.Kind, l.Status)
+}
+
+// again is when a task that ended may be taken up again. One that was dropped or
+// overtaken is listed again at once by a slow server: it waits longer each time.
 func (r *Runner) again(k core.Known) time.Time {
 	if k.State == core.Reported {
-		return time.Now()
+		return k.Updated
 	}
 	wait := r.o.Limits.BackoffMin << min(k.Round, 12)
-	return time.Now().Add(min(wait, r.o.Limits.BackoffMax))
+	return k.Updated.Add(min(wait, r.o.Limits.BackoffMax))
 }
 
 // sayStuck tells the operator, once per picture, that the whole list can't be run.

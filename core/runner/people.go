@@ -31,11 +31,21 @@ func (s *services) Human(ctx context.Context, ask core.Ask) (core.Answer, error)
 	v.log.Warn("a person is asked", "code", string(ask.Code), "say", ask.Say, "ask", id)
 	v.r.notice(Notice{Task: v.id, Domain: v.domain, Phase: s.phase, Text: "asks a person: " + ask.Say, Slot: v.slot.name})
 
-	writes := v.slot.gate.Writes()
 	from := v.record().State
+	var over *handover
+	if ask.Kind == core.AskAct && from == core.Prepared && s.phase == core.Register {
+		if over, err = s.handOver(ctx); err != nil {
+			return core.Answer{}, err
+		}
+	}
 	holds := from.Move(core.Held) == nil
 	if holds {
 		if !v.permit.hold(v.r) {
+			if over != nil {
+				if nerr := over.nobody(); nerr != nil {
+					return core.Answer{}, nerr
+				}
+			}
 			return core.Answer{}, s.away()
 		}
 		if err := v.move(core.Move{To: core.Held, Phase: s.phase, Event: say("held for a person: " + ask.Say)}); err != nil {
@@ -45,6 +55,11 @@ func (s *services) Human(ctx context.Context, ask core.Ask) (core.Answer, error)
 	answer, err = s.await(ctx, id)
 	switch {
 	case err == core.ErrAway:
+		if over != nil {
+			if nerr := over.nobody(); nerr != nil {
+				return core.Answer{}, nerr
+			}
+		}
 		if holds {
 			return core.Answer{}, s.away()
 		}
@@ -64,14 +79,11 @@ func (s *services) Human(ctx context.Context, ask core.Ask) (core.Answer, error)
 		if err != nil {
 			back.Event = say("no person is needed any more")
 		}
+		if over != nil {
+			over.settle(&back, answer)
+		}
 		if merr := v.move(back); merr != nil {
 			return core.Answer{}, merr
-		}
-	}
-	if ask.Kind == core.AskAct && from == core.Prepared && v.slot.gate.Writes() > writes {
-		if nerr := v.note(nil, core.Event{Kind: "ask", Phase: s.phase, Level: "INFO",
-			Text: "the page sent something to the site while a person had it"}); nerr != nil {
-			return core.Answer{}, nerr
 		}
 	}
 	if err != nil {

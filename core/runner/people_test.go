@@ -96,11 +96,7 @@ func TestHeldTaskIsAnsweredAndDoesNotBlockOthers(t *testing.T) {
 		defer close(done)
 		h.run()
 	}()
-	for n := range h.notices {
-		if n.State == core.Held {
-			break
-		}
-	}
+	h.waitHeld()
 	// The only slot is held; another task must run nevertheless.
 	h.add(task("t2"))
 	if _, err := h.sb.Manager.WaitTask(t.Context(), "t2", func(s sandbox.Snapshot) bool { return s.Status == sandbox.StateProfiled }); err != nil {
@@ -196,5 +192,81 @@ func TestSignsEndTheQuestion(t *testing.T) {
 	}
 	if asks, err := h.store.Asks(t.Context(), false); err != nil || len(asks) != 0 {
 		t.Errorf("open questions: %v, %v", asks, err)
+	}
+}
+
+// TestHandOver: what a person does with the page before the commit counts.
+func TestHandOver(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		sent    int    // requests the page sent in the person's hands
+		answer  string // of the person
+		exists  bool   // the person's submit made the account
+		want    string // at the task manager
+		submits int    // of the driver
+	}{
+		{"nothing sent: withdrawn, the driver submits", 0, "", false, sandbox.StateProfiled, 1},
+		{"sent, and the account is there: the driver may not submit again", 1, "", true, sandbox.StateProfiled, 0},
+		{"the person says so", 0, runner.Submitted, true, sandbox.StateProfiled, 0},
+		{"sent, and no account: unknown", 1, "", false, sandbox.StateRegistering, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHouse(t, sandbox.Options{})
+			h.opts.Limits.HumanHold = time.Minute
+			h.site.sent = c.sent
+			if c.exists {
+				h.site.accounts["usert1"] = "Pass-word-t1"
+			}
+			h.asking(core.Ask{Kind: core.AskAct, Code: core.Captcha, Say: "solve it"}, func(core.Answer) {})
+			h.add(task("t1"))
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				h.run()
+			}()
+			h.waitHeld()
+			if err := h.store.AnswerAsk(t.Context(), h.openAsk().ID, c.answer, "test"); err != nil {
+				t.Fatal(err)
+			}
+			<-done
+			if got := h.status("t1"); got != c.want {
+				t.Errorf("status %s, want %s", got, c.want)
+			}
+			if n := h.site.submits["usert1"]; n != c.submits {
+				t.Errorf("the driver submitted %d times, want %d", n, c.submits)
+			}
+		})
+	}
+}
+
+// TestHandOverAbandoned: the runner died while a person had the page.
+func TestHandOverAbandoned(t *testing.T) {
+	h := newHouse(t, sandbox.Options{})
+	h.opts.Once, h.opts.Limits.HumanHold, h.opts.Limits.Drain = false, time.Minute, time.Millisecond
+	h.asking(core.Ask{Kind: core.AskAct, Code: core.Captcha, Say: "solve it"}, func(core.Answer) {})
+	h.add(task("t1"))
+	dead := &deadStore{Store: h.store}
+	h.opts.Store = dead
+	r, err := runner.New(h.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx, nil) }()
+	h.waitHeld()
+	dead.dead.Store(true) // from here on nothing is written, as after a kill
+	cancel()
+	<-done
+	if got := h.record("t1").State; got != core.Held {
+		t.Fatalf("state %s, want held", got)
+	}
+	h.opts.Store, h.opts.Once, h.opts.Owner, h.site.phase = h.store, true, "test-2", nil
+	h.run()
+	if got := h.record("t1").State; got != core.Unknown {
+		t.Errorf("state %s, want unknown: the person may have submitted", got)
+	}
+	if n := h.site.submits["usert1"]; n != 0 {
+		t.Errorf("%d submits", n)
 	}
 }

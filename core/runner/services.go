@@ -102,18 +102,9 @@ func (s *services) Commit(ctx context.Context, name string, facts core.Facts) er
 	case again || v.record().State != core.Prepared:
 		return core.ErrCommitted
 	}
-	in := core.Intent{Name: name, Driver: v.b.Driver, Digest: v.b.Digest,
-		Username: v.username(), Email: v.email(), Password: v.password()}
-	if s.mark != nil {
-		mark, err := s.mark()
-		switch {
-		case err == nil:
-			in.Mark, in.HasMark = mark, true
-		case errors.Is(err, core.ErrNoMailbox):
-		case v.b.Manifest.Has(core.Confirm):
-			return &core.Fault{Code: core.Crashed, Phase: s.phase, Verb: "commit",
-				Why: "the mailbox can't be read, and this site confirms by mail: " + err.Error()}
-		}
+	in, err := s.intent(name)
+	if err != nil {
+		return err
 	}
 	if err := v.r.o.Store.Check(ctx, v.record().Lease); err != nil {
 		return err
@@ -128,6 +119,26 @@ func (s *services) Commit(ctx context.Context, name string, facts core.Facts) er
 	// A browser resends a request when a connection it used before dies.
 	v.slot.gate.DropIdle()
 	return nil
+}
+
+// intent is what must be durable before anything irreversible happens.
+func (s *services) intent(name string) (core.Intent, error) {
+	v := s.v
+	in := core.Intent{Name: name, Driver: v.b.Driver, Digest: v.b.Digest,
+		Username: v.username(), Email: v.email(), Password: v.password()}
+	if s.mark == nil {
+		return in, nil
+	}
+	mark, err := s.mark()
+	switch {
+	case err == nil:
+		in.Mark, in.HasMark = mark, true
+	case errors.Is(err, core.ErrNoMailbox):
+	case v.b.Manifest.Has(core.Confirm):
+		return in, &core.Fault{Code: core.Crashed, Phase: s.phase, Verb: "commit",
+			Why: "the mailbox can't be read, and this site confirms by mail: " + err.Error()}
+	}
+	return in, nil
 }
 
 // Committed implements core.Services.
@@ -346,7 +357,8 @@ func (v *visit) shoot(ctx context.Context, label string) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	png, err := v.bc.Shot(ctx)
+	secrets := append(v.record().Entity.Secrets(), v.password())
+	png, err := v.bc.Shot(ctx, secrets...)
 	if err != nil {
 		return "", fmt.Errorf("take a picture: %w", err)
 	}

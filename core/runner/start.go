@@ -25,29 +25,15 @@ func (v *visit) begin() error {
 			return v.move(core.Move{To: core.Dropped, Event: say("connect is switched off for this task manager")})
 		}
 	}
-	if v.rec.Round > 1 {
-		// A task that came back is read first: its state may be a person's work.
-		l, err := v.r.o.Manager.Get(v.ctx, v.rec.ID)
-		switch {
-		case errors.Is(err, core.ErrGone):
-			return v.move(core.Move{To: core.Dropped, Event: say("the task manager no longer knows the task")})
-		case err != nil:
-			return v.startLater(err)
-		case !v.startable(l.Status):
-			return v.move(core.Move{To: core.Dropped, Event: say("the task manager says " + l.Status + "; nothing to start")})
-		}
-	}
 	return v.move(core.Move{To: core.Starting, Driver: v.b.Driver, Digest: v.b.Digest, Event: say("starting")})
 }
 
-// startable reports whether the server's status is the one that start takes, or
-// our own earlier start.
-func (v *visit) startable(status string) bool {
-	s := v.r.o.States
-	if v.rec.Kind == core.Connect {
-		return status == s.Connect
+// startable reports whether the server's status is the one that start takes.
+func (r *Runner) startable(k core.Kind, status string) bool {
+	if k == core.Connect {
+		return status == r.o.States.Connect
 	}
-	return status == s.Register || status == ""
+	return status == r.o.States.Register || status == ""
 }
 
 func (v *visit) underWay(status string) bool {
@@ -92,7 +78,7 @@ func (v *visit) readStart(ctx context.Context, refusal *core.Refusal) error {
 		return v.move(core.Move{To: core.Prepared, Event: say("the start had taken effect")})
 	case v.underWay(l.Status):
 		return v.move(core.Move{To: core.Dropped, Event: say("the task is under way, and [entity] exclusive is off: it may be another system's")})
-	case refusal == nil && v.startable(l.Status):
+	case refusal == nil && v.r.startable(v.rec.Kind, l.Status):
 		v.later(time.Now().Add(v.backoff(v.rec.Broken)), true, "the start did not arrive; trying again")
 		return nil
 	case refusal != nil && v.rec.Kind == core.Connect && l.Status == v.r.o.States.Connect:

@@ -180,6 +180,9 @@ func (v *visit) step() error {
 	case core.Delayed:
 		return v.move(core.Move{To: v.rec.From, Phase: v.rec.Phase, Event: say("due again")})
 	case core.Held:
+		if !v.rec.Facts[factHandover].Empty() {
+			return v.abandoned()
+		}
 		return v.move(core.Move{To: core.Parked, Phase: v.rec.Phase, Event: say("the page is gone; parked")})
 	case core.Parked:
 		return v.unpark()
