@@ -26,7 +26,7 @@ func (x *tx) putAccount(t *task, a core.Account) error {
 	if err != nil {
 		return err
 	}
-	if _, err := x.exec(`INSERT INTO account (task_id, domain, driver, created, sealed) VALUES ($1, $2, $3, $4, $5)
+	if err := x.later(`INSERT INTO account (task_id, domain, driver, created, sealed) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (task_id) DO UPDATE SET domain = excluded.domain, driver = excluded.driver, created = excluded.created, sealed = excluded.sealed`,
 		r.ID, a.Domain, a.Driver, micro(a.Created), sealed); err != nil {
 		return err

@@ -141,7 +141,7 @@ func (x *tx) admitNew(in core.Task, due time.Time) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if _, err := x.exec(`INSERT INTO entity (task_id, sealed) VALUES ($1, $2)`, in.ID, sealed); err != nil {
+	if err := x.later(`INSERT INTO entity (task_id, sealed) VALUES ($1, $2)`, in.ID, sealed); err != nil {
 		return false, err
 	}
 	if err := x.addEvents(t, core.Event{Kind: "state", Text: "listed by the task manager"}); err != nil {
@@ -174,7 +174,7 @@ func (x *tx) admitAgain(t *task, in core.Task, due time.Time) error {
 	if err != nil {
 		return err
 	}
-	if _, err := x.exec(`UPDATE entity SET sealed = $2 WHERE task_id = $1`, in.ID, sealed); err != nil {
+	if err := x.later(`UPDATE entity SET sealed = $2 WHERE task_id = $1`, in.ID, sealed); err != nil {
 		return err
 	}
 	return x.move(t, core.Move{To: core.Ready, Due: due,

@@ -63,14 +63,14 @@ func (l *Ledger) OpenAsk(ctx context.Context, lease core.Lease, ask core.Ask, ex
 			answered = true
 			return x.setAsk(id, askUsed)
 		}
-		if _, err := x.exec(`UPDATE ask SET state = 'closed' WHERE task_id = $1 AND state = 'open' AND id <> $2`, lease.TaskID, id); err != nil {
+		if err := x.later(`UPDATE ask SET state = 'closed' WHERE task_id = $1 AND state = 'open' AND id <> $2`, lease.TaskID, id); err != nil {
 			return err
 		}
 		if found {
 			return nil
 		}
 		id = rand.Text()
-		if _, err := x.exec(`INSERT INTO ask (id, task_id, domain, kind, code, say, url, hash, state, shot, created, expires)
+		if err := x.later(`INSERT INTO ask (id, task_id, domain, kind, code, say, url, hash, state, shot, created, expires)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open', '', $9, $10)`, id, lease.TaskID, t.rec.Domain, string(ask.Kind), string(ask.Code),
 			ask.Say, ask.URL, ask.Hash, t.now, expires.UnixMicro()); err != nil {
 			return err
@@ -87,8 +87,7 @@ func (l *Ledger) OpenAsk(ctx context.Context, lease core.Lease, ask core.Ask, ex
 }
 
 func (x *tx) setAsk(id, state string) error {
-	_, err := x.exec(`UPDATE ask SET state = $2 WHERE id = $1`, id, state)
-	return err
+	return x.later(`UPDATE ask SET state = $2 WHERE id = $1`, id, state)
 }
 
 // noteOn adds an event and stores its number.
@@ -96,8 +95,7 @@ func (x *tx) noteOn(t *task, ev core.Event) error {
 	if err := x.addEvents(t, ev); err != nil {
 		return err
 	}
-	_, err := x.exec(`UPDATE task SET seq = $2 WHERE id = $1`, t.rec.ID, t.seq)
-	return err
+	return x.later(`UPDATE task SET seq = $2 WHERE id = $1`, t.rec.ID, t.seq)
 }
 
 // askOf reads the state of an ask of the leased task.

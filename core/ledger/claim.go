@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/rollcall-run/rollcall/core"
@@ -82,25 +83,22 @@ func (x *tx) claimAt(s site, owner string, lease time.Duration) (*task, error) {
 	if s.pause > 0 {
 		lim.Concurrency = 1 // half-open: one try
 	}
-	var running int
-	var soonest sql.NullInt64
-	if _, err := x.first([]any{&running, &soonest}, runningQuery, s.domain, s.now); err != nil {
+	q, err := x.queue(s)
+	if err != nil {
 		return nil, err
 	}
-	if running >= lim.Concurrency {
-		return nil, x.lookAgain(s, soonest.Int64)
+	if q.running >= lim.Concurrency {
+		return nil, x.lookAgain(s, q.soonest)
 	}
 	today := s.now / dayMicros
 	if s.day != today {
 		s.day, s.today = today, 0
 	}
-	id, next, err := x.oldest(s, lim.MaxPerDay > 0 && s.today >= int64(lim.MaxPerDay))
-	if err != nil {
-		return nil, err
+	next := q.first(s, lim.MaxPerDay > 0 && s.today >= int64(lim.MaxPerDay))
+	if next.id == "" || next.wake > s.now {
+		return nil, x.lookAgain(s, next.wake)
 	}
-	if id == "" {
-		return nil, x.lookAgain(s, next)
-	}
+	id := next.id
 	t, err := x.holdAs(`SELECT CAST($2 AS BIGINT), `+taskColumns+` FROM task t WHERE t.id = $1 AND t.wake <= $2 {for update skip}`, id, s.now)
 	if errors.Is(err, core.ErrUnknownTask) {
 		return nil, x.lookAgain(s, s.now+lockedAgain) // somebody is changing it this moment
@@ -114,7 +112,7 @@ func (x *tx) claimAt(s site, owner string, lease time.Duration) (*task, error) {
 	until := s.now + lease.Microseconds()
 	t.rec.Lease = core.Lease{TaskID: id, Owner: owner, Epoch: t.rec.Lease.Epoch + 1}
 	t.rec.Due, t.expires = at(s.now), sql.NullInt64{Int64: until, Valid: true}
-	if _, err := x.exec(`UPDATE task SET owner = $2, epoch = $3, expires = $4, due = $5 WHERE id = $1`,
+	if err := x.later(`UPDATE task SET owner = $2, epoch = $3, expires = $4, due = $5 WHERE id = $1`,
 		id, owner, t.rec.Lease.Epoch, until, s.now); err != nil {
 		return nil, err
 	}
@@ -123,53 +121,74 @@ func (x *tx) claimAt(s site, owner string, lease time.Duration) (*task, error) {
 	}
 	s.notBefore = s.now + lim.Every.Microseconds()
 	ready := s.notBefore
-	if running+1 >= lim.Concurrency {
-		if running == 0 || until < soonest.Int64 {
-			soonest.Int64 = until
+	if q.running+1 >= lim.Concurrency {
+		if q.running == 0 || until < q.soonest {
+			q.soonest = until
 		}
-		ready = max(ready, soonest.Int64)
+		ready = max(ready, q.soonest)
 	}
-	_, err = x.exec(`UPDATE site SET not_before = $2, ready_at = $3, day = $4, today = $5 WHERE domain = $1`,
+	return t, x.later(`UPDATE site SET not_before = $2, ready_at = $3, day = $4, today = $5 WHERE domain = $1`,
 		s.domain, s.notBefore, ready, s.day, s.today)
-	return t, err
 }
 
 // lockedAgain is how soon, in microseconds, a site is looked at again whose
 // task was locked.
 const lockedAgain = 50_000
 
-const (
-	runningQuery = `SELECT count(*), min(expires) FROM task WHERE domain = $1 AND expires > $2`
-	begunQuery   = `SELECT id, wake FROM task WHERE domain = $1 AND state <> 'ready' AND wake IS NOT NULL ORDER BY wake, id LIMIT 1`
-	readyQuery   = `SELECT id, wake FROM task WHERE domain = $1 AND state = 'ready' AND wake IS NOT NULL ORDER BY wake, id LIMIT 1`
-)
+// siteQuery is the number of live leases with the first that ends, and the
+// first task of each kind with when it is due.
+const siteQuery = `SELECT 'running' AS what, CAST(count(*) AS TEXT) AS id, COALESCE(min(expires), 0) AS wake FROM task WHERE domain = $1 AND expires > $2
+	UNION ALL SELECT * FROM (SELECT 'begun', id, wake FROM task WHERE domain = $1 AND state <> 'ready' AND wake IS NOT NULL ORDER BY wake, id LIMIT 1) AS b
+	UNION ALL SELECT * FROM (SELECT 'ready', id, wake FROM task WHERE domain = $1 AND state = 'ready' AND wake IS NOT NULL ORDER BY wake, id LIMIT 1) AS r`
 
-// oldest returns the id of the site's oldest due task, or when the next one is
-// due, 0 for never. With the quota used up no ready task counts before midnight.
-func (x *tx) oldest(s site, full bool) (id string, next int64, err error) {
-	for _, q := range []string{begunQuery, readyQuery} {
+// queue is what siteQuery finds.
+type queue struct {
+	running int
+	soonest int64 // when the first lease ends
+	begun   head
+	ready   head
+}
+
+// head is the first task of a queue; none when id is empty.
+type head struct {
+	id   string
+	wake int64
+}
+
+func (x *tx) queue(s site) (q queue, err error) {
+	err = x.each(func(scan func(...any) error) error {
 		var (
-			one  string
-			wake int64
+			what string
+			h    head
 		)
-		found, err := x.first([]any{&one, &wake}, q, s.domain)
-		if err != nil {
-			return "", 0, err
+		if err := scan(&what, &h.id, &h.wake); err != nil {
+			return err
 		}
-		if !found {
-			continue
+		var err error
+		switch what {
+		case "running":
+			q.soonest = h.wake
+			q.running, err = strconv.Atoi(h.id)
+		case "begun":
+			q.begun = h
+		case "ready":
+			q.ready = h
 		}
-		if full && q == readyQuery {
-			wake = max(wake, (s.day+1)*dayMicros)
-		}
-		if next == 0 || wake < next {
-			id, next = one, wake
-		}
+		return err
+	}, siteQuery, s.domain, s.now)
+	return q, err
+}
+
+// first is the task that is due first, or was. With the quota used up no ready
+// task counts before midnight.
+func (q queue) first(s site, full bool) head {
+	if full && q.ready.id != "" {
+		q.ready.wake = max(q.ready.wake, (s.day+1)*dayMicros)
 	}
-	if next > s.now {
-		id = ""
+	if q.begun.id == "" || q.ready.id != "" && q.ready.wake < q.begun.wake {
+		return q.ready
 	}
-	return id, next, nil
+	return q.begun
 }
 
 // lookAgain says when the site is worth a look: never before a change when at is 0.
@@ -233,11 +252,10 @@ func (x *tx) limits(domain string, now int64) (siteLimits, error) {
 
 // wakeSite says that a claim on the site may succeed at a moment, and locks its row.
 func (x *tx) wakeSite(domain string, at, now int64) error {
-	_, err := x.exec(`INSERT INTO site (domain, ready_at) VALUES ($1, $2) ON CONFLICT (domain) DO UPDATE SET ready_at =
+	return x.later(`INSERT INTO site (domain, ready_at) VALUES ($1, $2) ON CONFLICT (domain) DO UPDATE SET ready_at =
 		CASE WHEN site.by_person = 1 THEN NULL
 		WHEN site.ready_at IS NULL OR site.ready_at > {max}(excluded.ready_at, site.not_before, site.paused_until)
 		THEN {max}(excluded.ready_at, site.not_before, site.paused_until) ELSE site.ready_at END`, domain, max(at, now))
-	return err
 }
 
 const nextDueQuery = `SELECT s.ready_at FROM site s WHERE s.ready_at > 0

@@ -9,15 +9,15 @@ import (
 
 // database is what SQLite and PostgreSQL do differently.
 type database interface {
-	// begin starts a write transaction. Its statements run under the returned
-	// context, which the caller's end does not cut short.
-	begin(ctx context.Context) (session, context.Context, error)
+	// transact runs f in a write transaction that is durable on nil. Its
+	// statements run under the context that f gets, which the caller's end does
+	// not cut short. f is run again when the database rolled it back. An error of
+	// the commit itself leaves it in doubt whether the transaction was stored.
+	transact(ctx context.Context, f func(context.Context, writer) error) error
 	// reader runs single statements outside a transaction.
 	reader() querier
-	// again reports whether a transaction that failed surely left nothing and
-	// may succeed when it is run again. An errored commit is in doubt unless the
-	// server said that it rolled back.
-	again(err error, committing bool) bool
+	// again reports whether reading may succeed when it is tried again.
+	again(err error) bool
 	// clean turns the driver's errors into words for a person.
 	clean(err error) error
 	// text resolves the words in braces of a statement.
@@ -37,11 +37,12 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// session is a write transaction. Exactly one of commit and rollback ends it.
-type session interface {
+// writer runs the statements of a write transaction.
+type writer interface {
 	querier
-	commit() error
-	rollback()
+	// later runs a statement at the latest when the transaction commits, after
+	// the ones put off before it. Its failure fails the transaction.
+	later(ctx context.Context, query string, args ...any) error
 }
 
 // words are the parts of a statement that the databases write differently.
@@ -68,6 +69,7 @@ type tx struct {
 	l   *Ledger
 	ctx context.Context
 	q   querier
+	w   writer // nil when reading
 }
 
 func (x *tx) exec(query string, args ...any) (int64, error) {
@@ -76,6 +78,11 @@ func (x *tx) exec(query string, args ...any) (int64, error) {
 		return 0, err
 	}
 	return res.RowsAffected()
+}
+
+// later runs a statement whose effect no other statement of the transaction reads.
+func (x *tx) later(query string, args ...any) error {
+	return x.w.later(x.ctx, x.l.text(query), args...)
 }
 
 func (x *tx) row(query string, args ...any) *sql.Row {
@@ -103,41 +110,21 @@ func (x *tx) each(f func(scan func(...any) error) error, query string, args ...a
 func (l *Ledger) write(ctx context.Context, what string, f func(*tx) error) error {
 	l.keyLock.RLock()
 	defer l.keyLock.RUnlock()
-	return l.transact(ctx, what, f)
+	return l.inTx(ctx, what, f)
 }
 
-func (l *Ledger) transact(ctx context.Context, what string, f func(*tx) error) error {
-	for try := 1; ; try++ {
-		committing, err := l.once(ctx, f)
-		if err == nil || try == tries || ctx.Err() != nil || !l.again(err, committing) {
-			return l.fail(what, err)
-		}
-	}
-}
-
-// tries is how often a transaction is run that the database rolled back.
-const tries = 10
-
-func (l *Ledger) once(ctx context.Context, f func(*tx) error) (committing bool, err error) {
+// inTx is write for a caller that holds the key lock.
+func (l *Ledger) inTx(ctx context.Context, what string, f func(*tx) error) error {
 	if err := ctx.Err(); err != nil {
-		return false, err
+		return err
 	}
-	s, run, err := l.begin(ctx)
-	if err != nil {
-		return false, err
-	}
-	ended := false
-	defer func() {
-		if !ended {
-			s.rollback()
-		}
-	}()
-	if err := f(&tx{l: l, ctx: run, q: s}); err != nil {
-		return false, err
-	}
-	ended = true
-	return true, s.commit()
+	return l.fail(what, l.transact(ctx, func(run context.Context, w writer) error {
+		return f(&tx{l: l, ctx: run, q: w, w: w})
+	}))
 }
+
+// tries is how often something is done that the database refused for the moment.
+const tries = 10
 
 // read runs f on committed data, without a transaction. f may be run again.
 func (l *Ledger) read(ctx context.Context, what string, f func(*tx) error) error {
@@ -145,7 +132,7 @@ func (l *Ledger) read(ctx context.Context, what string, f func(*tx) error) error
 	defer l.keyLock.RUnlock()
 	for try := 1; ; try++ {
 		err := f(&tx{l: l, ctx: ctx, q: l.reader()})
-		if err == nil || try == tries || ctx.Err() != nil || !l.again(err, false) {
+		if err == nil || try == tries || ctx.Err() != nil || !l.again(err) {
 			return l.fail(what, err)
 		}
 	}

@@ -34,7 +34,7 @@ func (x *tx) addEvents(t *task, evs ...core.Event) error {
 			attrs = string(b)
 		}
 		t.seq++
-		if _, err := x.exec(`INSERT INTO event (task_id, seq, at, kind, state, phase, level, text, attrs)
+		if err := x.later(`INSERT INTO event (task_id, seq, at, kind, state, phase, level, text, attrs)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 			t.rec.ID, t.seq, when, ev.Kind, string(ev.State), string(ev.Phase), ev.Level, plain(ev.Text), plain(attrs)); err != nil {
 			return err

@@ -90,7 +90,7 @@ func (x *tx) move(t *task, m core.Move) error {
 		}
 	}
 	if m.FreeIdentities {
-		if _, err := x.exec(`DELETE FROM identity WHERE task_id = $1`, r.ID); err != nil {
+		if err := x.later(`DELETE FROM identity WHERE task_id = $1`, r.ID); err != nil {
 			return err
 		}
 	}
@@ -111,7 +111,7 @@ func (x *tx) move(t *task, m core.Move) error {
 		}
 	}
 	if m.To == core.Reporting || m.To.Final() {
-		if _, err := x.exec(`UPDATE ask SET state = 'closed' WHERE task_id = $1 AND state = 'open'`, r.ID); err != nil {
+		if err := x.later(`UPDATE ask SET state = 'closed' WHERE task_id = $1 AND state = 'open'`, r.ID); err != nil {
 			return err
 		}
 	}
@@ -192,7 +192,7 @@ func (x *tx) save(t *task) error {
 	}
 	r.Updated = at(t.now)
 	r.Attempt = r.Broken + 1
-	n, err := x.exec(`UPDATE task SET state = $2, from_state = $3, phase = $4, driver = $5, digest = $6, round = $7, broken = $8,
+	err := x.later(`UPDATE task SET state = $2, from_state = $3, phase = $4, driver = $5, digest = $6, round = $7, broken = $8,
 		changed = $9, new_secrets = $10, entity_mac = $11, secrets_mac = $12, facts = $13, answer = $14, fault = $15, intent_id = $16,
 		waiting_since = $17, ask_expired = $18, due = $19, owner = $20, epoch = $21, expires = $22, ended = $23, seq = $24, updated = $25,
 		request_id = $26, kind = $27, done = $28 WHERE id = $1`,
@@ -202,9 +202,6 @@ func (x *tx) save(t *task) error {
 		r.RequestID, string(r.Kind), bit(r.Done))
 	if err != nil {
 		return err
-	}
-	if n != 1 {
-		return core.ErrUnknownTask
 	}
 	switch {
 	case t.expires.Valid: // still held
@@ -230,6 +227,7 @@ func (x *tx) intent(t *task, m core.Move) error {
 		if m.End != "" {
 			in.State = m.End
 		}
+		// Not later: a new intent of this move looks for open ones.
 		if _, err := x.exec(`UPDATE intent SET committed = $2, state = $3 WHERE id = $1`, in.ID, bit(in.Committed), string(in.State)); err != nil {
 			return err
 		}
@@ -283,8 +281,7 @@ func (l *Ledger) Note(ctx context.Context, lease core.Lease, facts core.Facts, e
 			return err
 		}
 		if len(facts) == 0 {
-			_, err := x.exec(`UPDATE task SET seq = $2 WHERE id = $1`, t.rec.ID, t.seq)
-			return err
+			return x.later(`UPDATE task SET seq = $2 WHERE id = $1`, t.rec.ID, t.seq)
 		}
 		var d factsDoc
 		if err := l.unseal(t.facts, &d, "task", t.rec.ID, "facts"); err != nil {
@@ -295,8 +292,7 @@ func (l *Ledger) Note(ctx context.Context, lease core.Lease, facts core.Facts, e
 		if err != nil {
 			return err
 		}
-		_, err = x.exec(`UPDATE task SET seq = $2, facts = $3, updated = $4 WHERE id = $1`, t.rec.ID, t.seq, sealed, t.now)
-		return err
+		return x.later(`UPDATE task SET seq = $2, facts = $3, updated = $4 WHERE id = $1`, t.rec.ID, t.seq, sealed, t.now)
 	})
 }
 

@@ -18,9 +18,8 @@ func (x *tx) putReport(t *task, r core.Report) error {
 	if err != nil {
 		return err
 	}
-	_, err = x.exec(`INSERT INTO outbox (task_id, kind, body, tries, next_at, owner, epoch, created) VALUES ($1, $2, $3, 0, $4, '', 0, $4)`,
+	return x.later(`INSERT INTO outbox (task_id, kind, body, tries, next_at, owner, epoch, created) VALUES ($1, $2, $3, 0, $4, '', 0, $4)`,
 		t.rec.ID, string(t.rec.Kind), body, t.now)
-	return err
 }
 
 const claimReportQuery = `SELECT CAST({now} AS BIGINT), id, task_id, kind, body, tries, created, epoch FROM outbox
@@ -49,8 +48,7 @@ func (l *Ledger) ClaimReport(ctx context.Context, owner string, lease time.Durat
 			Username: d.Username.value(), Password: d.Password.value(), Note: d.Note, Message: d.Message}
 		it.Created = at(created)
 		it.Epoch++
-		_, err = x.exec(`UPDATE outbox SET owner = $2, epoch = $3, expires = $4 WHERE id = $1`, it.ID, owner, it.Epoch, now+lease.Microseconds())
-		return err
+		return x.later(`UPDATE outbox SET owner = $2, epoch = $3, expires = $4 WHERE id = $1`, it.ID, owner, it.Epoch, now+lease.Microseconds())
 	})
 	if err != nil {
 		return core.OutboxItem{}, err
@@ -108,7 +106,7 @@ func (l *Ledger) SettleReport(ctx context.Context, it core.OutboxItem, to core.S
 		if err := x.fill(t); err != nil {
 			return err
 		}
-		if _, err := x.exec(`DELETE FROM outbox WHERE id = $1`, it.ID); err != nil {
+		if err := x.later(`DELETE FROM outbox WHERE id = $1`, it.ID); err != nil {
 			return err
 		}
 		return x.move(t, core.Move{To: to, Event: ev})
@@ -130,14 +128,13 @@ func (l *Ledger) DeferReport(ctx context.Context, it core.OutboxItem, next time.
 		if !next.IsZero() {
 			nextAt = next.UnixMicro()
 		}
-		if _, err := x.exec(`UPDATE outbox SET owner = '', expires = NULL, next_at = $2, tries = tries + 1 WHERE id = $1`, it.ID, nextAt); err != nil {
+		if err := x.later(`UPDATE outbox SET owner = '', expires = NULL, next_at = $2, tries = tries + 1 WHERE id = $1`, it.ID, nextAt); err != nil {
 			return err
 		}
 		if err := x.addEvents(t, ev); err != nil {
 			return err
 		}
-		_, err = x.exec(`UPDATE task SET seq = $2 WHERE id = $1`, t.rec.ID, t.seq)
-		return err
+		return x.later(`UPDATE task SET seq = $2 WHERE id = $1`, t.rec.ID, t.seq)
 	})
 	if err == nil {
 		l.changed()

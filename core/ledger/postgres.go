@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -25,8 +24,6 @@ const (
 	advisoryLock = 0x726f6c6c // "roll"
 	// poolSize bounds the connections of one process.
 	poolSize = 10
-	// transactionLimit is when a transaction that the server does not answer is given up.
-	transactionLimit = 30 * time.Second
 	// oldestServer is the first version with generated columns.
 	oldestServer = 120000
 )
@@ -106,26 +103,6 @@ func (d *postgresDB) reader() querier { return d.db }
 func (d *postgresDB) exclusive() bool { return false }
 func (d *postgresDB) announce()       { d.signals.announce() }
 
-// again is true for what the server rolled back on its own, for a connection
-// that broke before the commit, and for an intent that another runner opened in
-// the same moment: the second run reports it.
-func (d *postgresDB) again(err error, committing bool) bool {
-	var e *pgconn.PgError
-	if !errors.As(err, &e) {
-		return !committing && pgconn.SafeToRetry(err)
-	}
-	const serializationFailure, deadlock, unique, adminShutdown = "40001", "40P01", "23505", "57P01"
-	switch e.Code {
-	case serializationFailure, deadlock:
-		return true
-	case unique:
-		return e.ConstraintName == "intent_open"
-	case adminShutdown:
-		return !committing
-	}
-	return false
-}
-
 func (d *postgresDB) clean(err error) error {
 	var e *pgconn.PgError
 	switch {
@@ -148,32 +125,4 @@ func (d *postgresDB) backup(context.Context, string) error {
 func (d *postgresDB) close() error {
 	d.signals.close()
 	return d.db.Close()
-}
-
-// postgresTx is a transaction with its own deadline.
-type postgresTx struct {
-	*sql.Tx
-	cancel context.CancelFunc
-}
-
-func (d *postgresDB) begin(ctx context.Context) (session, context.Context, error) {
-	// A caller that gives up must not leave a commit in doubt: the transaction
-	// ends by itself, soon.
-	run, cancel := context.WithTimeout(context.WithoutCancel(ctx), transactionLimit)
-	t, err := d.db.BeginTx(run, nil)
-	if err != nil {
-		cancel()
-		return nil, nil, err
-	}
-	return &postgresTx{Tx: t, cancel: cancel}, run, nil
-}
-
-func (t *postgresTx) commit() error {
-	defer t.cancel()
-	return t.Commit()
-}
-
-func (t *postgresTx) rollback() {
-	defer t.cancel()
-	_ = t.Rollback()
 }

@@ -32,7 +32,7 @@ const resealPage = 500
 func (l *Ledger) Reseal(ctx context.Context, keys Sealer) error {
 	l.keyLock.Lock()
 	defer l.keyLock.Unlock()
-	err := l.transact(ctx, "seal the ledger under the new key", func(x *tx) error {
+	err := l.inTx(ctx, "seal the ledger under the new key", func(x *tx) error {
 		if _, err := x.exec(`{lock ledger}`); err != nil {
 			return err
 		}

@@ -30,7 +30,7 @@ func (l *Ledger) Retain(ctx context.Context, before time.Time) (int, error) {
 			}
 			for _, id := range ids {
 				for _, q := range retainSteps {
-					if _, err := x.exec(q, id); err != nil {
+					if err := x.later(q, id); err != nil {
 						return err
 					}
 				}

@@ -48,12 +48,11 @@ type sqliteDB struct {
 	lock    *os.File
 	writer  *sql.DB
 	readers *sql.DB
-	turn    chan struct{} // holds a token while a transaction runs
-	tx      sqliteTx
+	group   group
 }
 
 func openSQLite(ctx context.Context, path string) (database, error) {
-	d := &sqliteDB{path: path, turn: make(chan struct{}, 1)}
+	d := &sqliteDB{path: path}
 	d.words.replace = strings.NewReplacer(
 		"{now}", "$1", "{for update}", "", "{for update site}", "", "{for update skip}", "",
 		"{max}", "max", "{lock ledger}", "SELECT 1",
@@ -102,7 +101,7 @@ func (d *sqliteDB) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.tx = sqliteTx{d: d, conn: conn, stmts: map[string]*sql.Stmt{}}
+	d.group = newGroup(conn)
 	if d.readers, err = sql.Open("sqlite", d.dsn("&_pragma=query_only(1)")); err != nil {
 		return err
 	}
@@ -175,7 +174,7 @@ func (d *sqliteDB) reader() querier { return d.readers }
 func (d *sqliteDB) announce()       {}
 func (d *sqliteDB) exclusive() bool { return true }
 
-func (d *sqliteDB) again(error, bool) bool { return false }
+func (d *sqliteDB) again(error) bool { return false }
 
 func (d *sqliteDB) clean(err error) error {
 	var e *sqlite.Error
@@ -200,16 +199,7 @@ func (d *sqliteDB) close() error {
 	if d.readers != nil {
 		errs = append(errs, d.readers.Close())
 	}
-	if d.tx.conn != nil {
-		d.turn <- struct{}{} // waits for the last transaction; later ones find no connection
-		for _, s := range d.tx.stmts {
-			_ = s.Close()
-		}
-		if err := d.tx.conn.Close(); !errors.Is(err, sql.ErrConnDone) {
-			errs = append(errs, err)
-		}
-		<-d.turn
-	}
+	errs = append(errs, d.group.close())
 	if d.writer != nil {
 		errs = append(errs, d.writer.Close())
 	}
@@ -219,78 +209,4 @@ func (d *sqliteDB) close() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// sqliteTx is the transaction of the writing connection, whose statements are
-// prepared once.
-type sqliteTx struct {
-	d     *sqliteDB
-	conn  *sql.Conn
-	stmts map[string]*sql.Stmt
-}
-
-func (d *sqliteDB) begin(ctx context.Context) (session, context.Context, error) {
-	select {
-	case d.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil, nil, ctx.Err()
-	}
-	run := context.Background()
-	if _, err := d.tx.ExecContext(run, "BEGIN IMMEDIATE"); err != nil {
-		<-d.turn
-		return nil, nil, err
-	}
-	return &d.tx, run, nil
-}
-
-func (t *sqliteTx) commit() error {
-	_, err := t.ExecContext(context.Background(), "COMMIT")
-	if err != nil {
-		t.rollback()
-		return err
-	}
-	<-t.d.turn
-	return nil
-}
-
-func (t *sqliteTx) rollback() {
-	// A failure that ended the transaction by itself leaves nothing to roll back.
-	_, _ = t.ExecContext(context.Background(), "ROLLBACK")
-	<-t.d.turn
-}
-
-func (t *sqliteTx) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
-	if s, ok := t.stmts[query]; ok {
-		return s, nil
-	}
-	s, err := t.conn.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	t.stmts[query] = s
-	return s, nil
-}
-
-func (t *sqliteTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	s, err := t.stmt(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return s.ExecContext(ctx, args...)
-}
-
-func (t *sqliteTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	s, err := t.stmt(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return s.QueryContext(ctx, args...)
-}
-
-func (t *sqliteTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	s, err := t.stmt(ctx, query)
-	if err != nil {
-		return t.conn.QueryRowContext(ctx, query, args...) // gives the same error, at Scan
-	}
-	return s.QueryRowContext(ctx, args...)
 }
