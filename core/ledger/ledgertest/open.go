@@ -64,7 +64,7 @@ func (k *Key) Verify(check []byte) error {
 func SQLite(t testing.TB) core.Store { return SQLiteAt(t, nil) }
 
 // OnPostgres opens an empty ledger in a database of the test's own.
-func OnPostgres(t testing.TB) core.Store { return open(t, Postgres(t), nil) }
+func OnPostgres(t testing.TB) core.Store { return OpenAt(t, Postgres(t), nil) }
 
 // SQLiteAt is SQLite with a clock; nil is the process's.
 func SQLiteAt(t testing.TB, now func() time.Time) core.Store {
