@@ -90,6 +90,10 @@ func findScript(cfg *config.Config, arg string) (script, error) {
 	return script{lua.Source{Name: arg, Path: "bundled/" + arg + ".lua", Text: text, Lib: scripts.FS}, scripts.FS, true}, nil
 }
 
+// maxScriptFile bounds what is read of a driver, in bytes: more than can be
+// loaded, so that the loader can say how large it is.
+const maxScriptFile = 1 << 20
+
 func readScript(cfg *config.Config, path string) (script, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -100,7 +104,7 @@ func readScript(cfg *config.Config, path string) (script, error) {
 	case !strings.HasSuffix(path, ".lua"):
 		return script{}, usage(fmt.Errorf("%s is no driver: its name must end in .lua", path))
 	}
-	text, err := readAtMost(path, lua.MaxSource+1)
+	text, err := readAtMost(path, maxScriptFile)
 	if err != nil {
 		return script{}, usage(fmt.Errorf("the driver can't be read: %w", err))
 	}
