@@ -133,4 +133,45 @@ function driver.connect(page, task)
   return outcome.done { link_profile = profile_page(page, task) }
 end
 
+driver.tests = {
+  { "signs up with a password of its own", phase = "register",
+    site = { ["GET /doku.php?id=start&do=register"] = "register.html", ["POST /doku.php?id=start&do=register"] = "made.html" },
+    want = { status = "done", commits = 1, fields = { username = "set", email = "set", full_name = "set" },
+      sent = { ["POST /doku.php?id=start&do=register"] = { login = "{username}", pass = "{password}", passchk = "{password}", fullname = "Ada Lovelace", email = "{email}", save = "1" } } } },
+  { "a taken name is the site's answer", phase = "register",
+    site = { ["GET /doku.php?id=start&do=register"] = "register.html", ["POST /doku.php?id=start&do=register"] = "taken.html" },
+    want = { status = "rejected", code = "already_exists", field = "username", commits = 1 } },
+  { "a wiki without registration is closed", phase = "register",
+    site = { ["GET /doku.php?id=start&do=register"] = "<h1>Start</h1><div class=error>Command disabled: register</div>" },
+    want = { status = "rejected", code = "closed", commits = 0 } },
+  { "a captcha is asked before anything is sent", phase = "register", human = { "skip" },
+    site = { ["GET /doku.php?id=start&do=register"] = "<form id=dw__register method=post><input name=login><input name=fullname><input name=email><input name=plugin__captcha><button type=submit>Go</button></form>" },
+    want = { status = "blocked", code = "captcha", commits = 0 } },
+  { "a password by mail is exchanged for the task's own", phase = "confirm", facts = { first_password = "by mail" },
+    mail = { { subject = "Your password", body = "Hi!\n\nUsername : ada_l\nPassword : grep-42-loom\n" } },
+    site = {
+      ["GET /doku.php?id=start&do=login"] = "login.html", ["POST /doku.php?id=start"] = "inside.html",
+      ["GET /doku.php?id=start&do=profile"] = "<form id=dw__register method=post action='/doku.php?do=profile'><input type=password name=newpass><input type=password name=passchk><input type=password name=oldpass><button type=submit>Save</button></form>",
+      ["POST /doku.php?do=profile"] = "<div class=success>User profile successfully updated.</div>",
+    },
+    want = { status = "done", sent = { ["POST /doku.php?id=start"] = { u = "{username}", p = "grep-42-loom" },
+      ["POST /doku.php?do=profile"] = { newpass = "{password}", passchk = "{password}", oldpass = "grep-42-loom" } } } },
+  { "signs in", phase = "login",
+    site = { ["GET /doku.php?id=start&do=login"] = "login.html", ["POST /doku.php?id=start"] = "inside.html" },
+    want = { status = "done", sent = { ["POST /doku.php?id=start"] = { u = "{username}", p = "{password}" } } } },
+  { "a wrong password is the site's answer", phase = "login",
+    site = { ["GET /doku.php?id=start&do=login"] = "login.html", ["POST /doku.php?id=start"] = "wrong.html" },
+    want = { status = "rejected", code = "bad_credentials" } },
+  { "writes bio and links on the user page", phase = "profile",
+    site = { ["GET /doku.php?do=edit&id=user:ada_l"] = "edit.html", ["POST /doku.php?id=user:ada_l&do=edit"] = "shown.html" },
+    want = { status = "done", link_profile = "{base}/doku.php?id=user:ada_l", fields = { about = "set", website = "set" },
+      sent = { ["POST /doku.php?id=user:ada_l&do=edit"] = { wikitext = "I write **notes** on engines.\r\n\r\n  * [[https://ada.example.org/]]\r\n  * [[https://x.com/ada_l]]\r\n  * [[https://github.com/ada]]" } } } },
+  { "leaves a page that has it all", phase = "profile", task = { social = { "x.com/ada_l" } },
+    site = { ["GET /doku.php?do=edit&id=user:ada_l"] = "edit-again.html", ["GET /doku.php?do=cancel&id=user:ada_l"] = "shown.html" },
+    want = { status = "done", link_profile = "{base}/doku.php?id=user:ada_l", fields = { about = "kept", website = "kept" } } },
+  { "adds only the links that are missing", phase = "connect", task = { connect = { "x.com/ada_l", "x.com/ada" } },
+    site = { ["GET /doku.php?do=edit&id=user:ada_l"] = "edit-again.html", ["POST /doku.php?id=user:ada_l&do=edit"] = "shown.html" },
+    want = { status = "done", sent = { ["POST /doku.php?id=user:ada_l&do=edit"] = { wikitext = "I write **notes** on engines.\r\n\r\n  * [[https://ada.example.org/]]\r\n  * [[https://x.com/ada_l]]\r\n  * [[https://x.com/ada]]" } } } },
+}
+
 return driver

@@ -24,6 +24,8 @@ local driver = {
 local refusal = { ".mw-message-box-error", ".errorbox", ".mw-parser-output > .error", "#mw-content-text .permissions-errors" }
 -- The user's own corner, by skin.
 local inside = { "#pt-userpage", "#pt-userpage-2", "#pt-logout", "body.is-authenticated" }
+-- What the page itself shows once it is complete, by skin.
+local saved = { "body.action-view #ca-nstab-user", "body.action-view #footer", "body.action-view footer" }
 local box = "textarea[name=wpTextbox1]"
 
 local said_no = {
@@ -36,10 +38,14 @@ local function special(task, name) return task.options.script .. "?title=Special
 -- What ConfirmEdit asks is answered by a person: a question or a picture with a box, or a widget.
 local function ask(page, field)
   if page:exists(field) then
-    local label = "label[for=mw-input-captchaWord]"
-    local question = page:exists(label) and page:text(label) or ""
-    if question == "" then question = "Answer the question beside the box, or type the letters of the picture" end
-    page:fill(field, page:ask("captcha", question))
+    local say = "Answer the question beside the box, or type the letters of the picture"
+    for _, at in ipairs { ".mw-htmlform-field-HTMLInfoField:has(+ * [name=captchaWord]) .mw-input", "label[for=wpCaptchaWord]", "label[for=mw-input-captchaWord]" } do
+      if page:exists(at) then
+        local question = page:text(at)
+        if question ~= "" then say = question end
+      end
+    end
+    page:fill(field, page:ask("captcha", say))
   elseif page:exists { ".g-recaptcha", ".h-captcha", ".cf-turnstile" } then
     page:human("captcha", "Solve the captcha of the form, and send nothing")
   end
@@ -120,11 +126,10 @@ local function write(page, task, parts)
   if added == 0 then return nil, 0 end
   page:fill(box, content)
   ask(page, "[name=wpCaptchaWord]")
-  local signs = { saved = "body.action-view", refused = refusal, captcha = "[name=wpCaptchaWord]" }
-  seen, said = page:click("[name=wpSave]", signs)
+  seen, said = page:click("[name=wpSave]", { saved = saved, refused = refusal, captcha = "[name=wpCaptchaWord]" })
   if seen == "captcha" then
     ask(page, "[name=wpCaptchaWord]")
-    seen, said = page:click("[name=wpSave]", { saved = "body.action-view", refused = refusal, captcha = "[name=wpCaptchaWord]" })
+    seen, said = page:click("[name=wpSave]", { saved = saved, refused = refusal, captcha = "[name=wpCaptchaWord]" })
     if seen == "captcha" then return outcome.blocked("captcha", "the answer to the captcha was not accepted"), 0 end
   end
   if seen == "refused" then return outcome.refused(said, said_no), 0 end
@@ -173,5 +178,50 @@ function driver.connect(page, task)
   if wrong then return wrong end
   return outcome.done { link_profile = profile_page(page, task) }
 end
+
+driver.tests = {
+  { "signs up and is inside", phase = "register",
+    site = { ["GET /index.php?title=Special:CreateAccount"] = "create.html", ["POST /index.php/Special:CreateAccount"] = "made.html" },
+    want = { status = "done", commits = 1, fields = { username = "set", email = "set", full_name = "set" },
+      sent = { ["POST /index.php/Special:CreateAccount"] = { wpName = "{username}", wpPassword = "{password}", retype = "{password}", email = "{email}", realname = "Ada Lovelace" } } } },
+  { "a taken name is the site's answer", phase = "register",
+    site = { ["GET /index.php?title=Special:CreateAccount"] = "create.html", ["POST /index.php/Special:CreateAccount"] = "taken.html" },
+    want = { status = "rejected", code = "already_exists", field = "username", commits = 1 } },
+  { "a question is asked before anything is sent", phase = "register", human = { "skip" },
+    site = { ["GET /index.php?title=Special:CreateAccount"] = "create-question-vi.html" },
+    want = { status = "blocked", code = "captcha", commits = 0 } },
+  { "a wrong answer is the site's answer, in its language", phase = "register", human = { "hopper" },
+    site = { ["GET /index.php?title=Special:CreateAccount"] = "create-question-vi.html",
+      ["POST /index.php/%C4%90%E1%BA%B7c_bi%E1%BB%87t:M%E1%BB%9F_t%C3%A0i_kho%E1%BA%A3n"] = "question-wrong-vi.html" },
+    want = { status = "blocked", code = "captcha", commits = 1,
+      sent = { ["POST /index.php/%C4%90%E1%BA%B7c_bi%E1%BB%87t:M%E1%BB%9F_t%C3%A0i_kho%E1%BA%A3n"] = { captchaWord = "hopper" } } } },
+  { "opens the link of the mail when the address is unconfirmed", phase = "confirm",
+    mail = { { subject = "Garden email address confirmation", body = "open this link in your browser:\n\n{base}/index.php/Special:ConfirmEmail/0123abcd\n\nto cancel:\n\n{base}/index.php/Special:InvalidateEmail/0123abcd\n" } },
+    site = { ["GET /index.php?title=Special:ConfirmEmail"] = { "unconfirmed.html", "confirmed.html" }, ["GET /index.php/Special:ConfirmEmail/0123abcd"] = "confirmed.html" },
+    want = { status = "done" } },
+  { "waits for the mail", phase = "confirm", site = { ["GET /index.php?title=Special:ConfirmEmail"] = "unconfirmed.html" },
+    want = { status = "waiting", code = "pending" } },
+  { "has nothing to confirm where the wiki asks for none", phase = "confirm",
+    site = { ["GET /index.php?title=Special:ConfirmEmail"] = "confirmed.html" }, want = { status = "done" } },
+  { "signs in", phase = "login",
+    site = { ["GET /index.php?title=Special:UserLogin"] = "login.html", ["POST /index.php/Special:UserLogin"] = "made.html" },
+    want = { status = "done", sent = { ["POST /index.php/Special:UserLogin"] = { wpName = "{username}", wpPassword = "{password}" } } } },
+  { "a wrong password is the site's answer", phase = "login",
+    site = { ["GET /index.php?title=Special:UserLogin"] = "login.html", ["POST /index.php/Special:UserLogin"] = "wrong.html" },
+    want = { status = "rejected", code = "bad_credentials" } },
+  { "writes bio and links on the user page", phase = "profile",
+    site = { ["GET /index.php?action=edit&title=User:ada_l"] = "edit.html", ["POST /index.php?title=User:Ada_l&action=submit"] = "shown.html",
+      ["GET /index.php?title=Special:Preferences"] = "preferences.html" },
+    want = { status = "done", link_profile = "{base}/index.php/User:Ada_l", fields = { about = "set", website = "set", full_name = "kept" },
+      sent = { ["POST /index.php?title=User:Ada_l&action=submit"] = { wpTextbox1 = "I write '''notes''' on engines.\r\n\r\n* https://ada.example.org/\r\n* https://x.com/ada_l\r\n* https://github.com/ada" } } } },
+  { "leaves a page that has it all", phase = "profile", task = { social = { "x.com/ada_l" } }, options = { real_name = false },
+    site = { ["GET /index.php?action=edit&title=User:ada_l"] = "edit-again.html" },
+    want = { status = "done", link_profile = "{base}/index.php/User:Ada_l", fields = { about = "kept", website = "kept" } } },
+  { "says why the page can't be edited", phase = "profile", site = { ["GET /index.php?action=edit&title=User:ada_l"] = "denied.html" },
+    want = { status = "blocked", code = "contact" } },
+  { "adds only the links that are missing", phase = "connect", task = { connect = { "x.com/ada_l", "x.com/ada" } },
+    site = { ["GET /index.php?action=edit&title=User:ada_l"] = "edit-again.html", ["POST /index.php?title=User:Ada_l&action=submit"] = "shown.html" },
+    want = { status = "done", sent = { ["POST /index.php?title=User:Ada_l&action=submit"] = { wpTextbox1 = "I write '''notes''' on engines.\r\n\r\n* https://ada.example.org/\r\n* https://x.com/ada_l\r\n* https://x.com/ada" } } } },
+}
 
 return driver

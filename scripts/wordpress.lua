@@ -106,4 +106,44 @@ function driver.connect(page, task)
   return outcome.done { link_profile = profile_page(page, task) }
 end
 
+driver.tests = {
+  { "signs up and is told to look into the mail", phase = "register",
+    site = { ["GET /wp-login.php?action=register"] = "register.html", ["POST /wp-login.php?action=register"] = { redirect = "/wp-login.php?checkemail=registered" },
+      ["GET /wp-login.php?checkemail=registered"] = "checkmail.html" },
+    want = { status = "done", commits = 1, fields = { username = "set", email = "set" },
+      sent = { ["POST /wp-login.php?action=register"] = { user_login = "{username}", user_email = "{email}" } } } },
+  { "a taken name and address are the site's answer", phase = "register",
+    site = { ["GET /wp-login.php?action=register"] = "register.html", ["POST /wp-login.php?action=register"] = "taken.html" },
+    want = { status = "rejected", code = "already_exists", field = "email", commits = 1 } },
+  { "a site without sign-up is closed", phase = "register",
+    site = { ["GET /wp-login.php?action=register"] = { redirect = "/wp-login.php?registration=disabled" }, ["GET /wp-login.php?registration=disabled"] = "login.html" },
+    want = { status = "rejected", code = "closed", commits = 0 } },
+  { "sets the password and signs in with it", phase = "confirm",
+    mail = { { subject = "[Garden notes] Login Details", body = "To set your password, visit the following address:\n\n{base}/wp-login.php?action=rp&key=AbC&login=ada_l\n\n{base}/wp-login.php\n" } },
+    site = { ["GET /wp-login.php?action=rp&key=AbC&login=ada_l"] = { redirect = "/wp-login.php?action=rp" }, ["GET /wp-login.php?action=rp"] = "reset.html",
+      ["POST /wp-login.php?action=resetpass"] = "reset-done.html", ["GET /wp-login.php"] = "login.html", ["POST /wp-login.php"] = "inside.html" },
+    want = { status = "done", sent = { ["POST /wp-login.php?action=resetpass"] = { pass1 = "{password}" }, ["POST /wp-login.php"] = { log = "{username}", pwd = "{password}" } } } },
+  { "a link that was used leads on to the sign-in", phase = "confirm",
+    mail = { { subject = "[Garden notes] Login Details", body = "{base}/wp-login.php?action=rp&key=AbC&login=ada_l" } },
+    site = { ["GET /wp-login.php?action=rp&key=AbC&login=ada_l"] = { redirect = "/wp-login.php?action=lostpassword&error=invalidkey" },
+      ["GET /wp-login.php?action=lostpassword&error=invalidkey"] = "reset-used.html", ["GET /wp-login.php"] = "login.html", ["POST /wp-login.php"] = "inside.html" },
+    want = { status = "done" } },
+  { "waits for the mail", phase = "confirm", site = { ["GET /wp-login.php"] = "login.html" }, want = { status = "waiting", code = "pending" } },
+  { "a wrong password is the site's answer", phase = "login", site = { ["GET /wp-login.php"] = "login.html", ["POST /wp-login.php"] = "wrong.html" },
+    want = { status = "rejected", code = "bad_credentials" } },
+  { "fills the profile", phase = "profile",
+    site = { ["GET /wp-admin/profile.php"] = "profile.html", ["POST /wp-admin/profile.php"] = "profile-saved.html" },
+    want = { status = "done", link_profile = "{base}/author/ada_l/", fields = { first_name = "set", last_name = "set", website = "set", about = "set" },
+      sent = { ["POST /wp-admin/profile.php"] = { first_name = "Ada", last_name = "Lovelace", url = "{website}",
+        description = "I write notes on engines.\r\n\r\n<a href=\"https://x.com/ada_l\">https://x.com/ada_l</a>\r\n<a href=\"https://github.com/ada\">https://github.com/ada</a>" } } } },
+  { "leaves a profile that has it all", phase = "profile", site = { ["GET /wp-admin/profile.php"] = "profile-again.html" },
+    want = { status = "done", link_profile = "{base}/author/ada_l/", fields = { first_name = "kept", last_name = "kept", website = "kept", about = "kept" } } },
+  { "author pages may live elsewhere", phase = "profile", task = { username = "ada.l" }, options = { author = "/people/" }, site = { ["GET /wp-admin/profile.php"] = "profile-again.html" },
+    want = { status = "done", link_profile = "{base}/people/ada-l/" } },
+  { "adds only the links that are missing", phase = "connect", task = { connect = { "x.com/ada_l", "x.com/ada?a=1&b=2" } },
+    site = { ["GET /wp-admin/profile.php"] = "profile-again.html", ["POST /wp-admin/profile.php"] = "profile-saved.html" },
+    want = { status = "done", link_profile = "{base}/author/ada_l/", sent = { ["POST /wp-admin/profile.php"] = {
+      description = "I write notes on engines.\r\n\r\n<a href=\"https://x.com/ada_l\">https://x.com/ada_l</a>\r\n<a href=\"https://github.com/ada\">https://github.com/ada</a>\r\n<a href=\"https://x.com/ada?a=1&amp;b=2\">https://x.com/ada?a=1&amp;b=2</a>" } } } },
+}
+
 return driver

@@ -87,11 +87,7 @@ var _ core.Services = (*runner)(nil)
 // newRunner is a runner for one task on the site. The password holds what limits want.
 func newRunner(t *testing.T, sites *realsites.Sites, site *realsites.Site, fields map[string]string) *runner {
 	t.Helper()
-	source, err := os.ReadFile("../../scripts/" + site.Name + ".lua")
-	if err != nil {
-		t.Fatal(err)
-	}
-	driver, err := lua.Load(lua.Source{Name: site.Name, Text: source, Lib: os.DirFS("../../scripts")})
+	driver, err := lua.Load(source(t, site.Name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,19 +124,12 @@ func (r *runner) as(field string, v core.Value) *runner {
 func (r *runner) visit() func(core.Phase) (core.Outcome, error) {
 	t := r.t
 	t.Helper()
-	gate, err := machine.egress.Open(t.Context())
+	s, release, err := session(t.Context(), r.site.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { gate.Close() })
-	gate.Admit(core.EgressRules{Domain: r.site.Domain, Base: r.site.URL, Private: true})
-	gate.Until(egress.Forever)
-	c, err := machine.browser.Context(t.Context(), gate.URL(), core.ContextOptions{Language: "en"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	s := core.Session{ControlURL: c.ControlURL(), ContextID: c.ContextID(), TargetID: c.TargetID(), Base: r.site.URL, Proxy: gate.URL(), Services: r}
+	t.Cleanup(release)
+	s.Services = r
 	return func(p core.Phase) (core.Outcome, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 		defer cancel()

@@ -14,9 +14,16 @@ local function has_url(current, url)
   end
 end
 
+-- Whether the text ends with a line like the one that holds the address: then
+-- the new line goes on with that list.
+local function goes_on(current, part)
+  local head = part.add:sub(1, (part.add:find(part.url, 1, true) or 1) - 1)
+  return head ~= "" and current:match("[^\n]*$"):sub(1, #head) == head
+end
+
 local function to(current, parts)
   current = current:gsub("\r\n", "\n"):gsub("%s+$", "")
-  local added, list = 0, false
+  local added = 0
   for _, part in ipairs(parts) do
     local there
     if part.url then
@@ -26,11 +33,10 @@ local function to(current, parts)
     end
     if not there then
       local gap = "\n\n"
-      if current == "" then gap = "" elseif part.url and list then gap = "\n" end
+      if current == "" then gap = "" elseif part.url and goes_on(current, part) then gap = "\n" end
       current = current .. gap .. part.add
       added = added + 1
     end
-    list = part.url ~= nil
   end
   return current, added
 end
