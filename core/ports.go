@@ -116,6 +116,7 @@ type Binding struct {
 	Basis       string    // owner, contract, terms
 	Expires     time.Time // of the basis; zero: never
 	BaseFixed   bool      // base_url was configured: private addresses of its host are allowed
+	Native      bool      // the driver is a program of its own, not a script
 }
 
 // Catalog answers which driver serves a domain, and why.
@@ -189,6 +190,9 @@ type Browsers interface {
 type ContextOptions struct {
 	Language  string // Accept-Language
 	Downloads bool   // downloads are denied otherwise
+	// Own asks for a browser process that serves this context only: whoever is
+	// given its ControlURL sees all that the process has open.
+	Own bool
 }
 
 // BrowserContext is one task's browser context.

@@ -149,7 +149,7 @@ func (s *Set) bind(a *answers, domain string, site config.Site) answer {
 		Base: strings.TrimRight(cmp.Or(site.BaseURL, "https://"+domain), "/"), BaseFixed: site.BaseURL != "",
 		Hosts: slices.Compact(hosts), Pace: pace(m.Pace, site, s.pace), MaxPerDay: cmp.Or(site.MaxPerDay, s.pace.MaxPerDay),
 		Options: options, OnExists: cmp.Or(site.OnExists, "fail"), TermsAccept: site.Terms == "accept",
-		Language: site.Language, Basis: site.Allowed, Expires: site.Expires,
+		Language: site.Language, Basis: site.Allowed, Expires: site.Expires, Native: d.script.Program,
 	}}
 }
 

@@ -341,6 +341,9 @@ func TestAClashingPluginIsNamed(t *testing.T) {
 	if err != nil || b.Digest != "d2" {
 		t.Fatalf("got %+v, %v", b, err)
 	}
+	if !b.Native {
+		t.Error("the binding does not say that its driver is a program")
+	}
 	if src, err := s.Source(b); err != nil || !src.Program {
 		t.Errorf("got %+v, %v", src, err)
 	}

@@ -13,6 +13,6 @@ func (s *Set) Version(b core.Binding, digest string) (core.Binding, bool) {
 	if script.Name != b.Driver {
 		return b, false
 	}
-	b.Digest, b.Manifest, b.Source = script.Digest, script.Manifest, script.Path
+	b.Digest, b.Manifest, b.Source, b.Native = script.Digest, script.Manifest, script.Path, script.Program
 	return b, true
 }

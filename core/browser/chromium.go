@@ -195,8 +195,9 @@ func (b *Chromium) failure(err error) {
 	b.next = time.Now().Add(min(minBackoff<<min(b.failed-1, 10), maxBackoff))
 }
 
-// seat returns a process with a place reserved in it, a fresh one where need be.
-func (b *Chromium) seat(ctx context.Context) (*process, error) {
+// seat returns a process with a place reserved in it, a fresh one where need be
+// and where it is to serve nobody else.
+func (b *Chromium) seat(ctx context.Context, own bool) (*process, error) {
 	select {
 	case b.turn <- struct{}{}:
 		defer func() { <-b.turn }()
@@ -210,7 +211,7 @@ func (b *Chromium) seat(ctx context.Context) (*process, error) {
 		b.mu.Unlock()
 		return nil, ErrClosed
 	}
-	if p := b.current; p != nil && !p.ended() {
+	if p := b.current; !own && p != nil && !p.ended() {
 		if !p.worn && (b.o.MaxContexts < 0 || p.opened < b.o.MaxContexts) {
 			p.open++
 			p.opened++
@@ -257,8 +258,10 @@ func (b *Chromium) seat(ctx context.Context) (*process, error) {
 		}
 		return nil, err
 	}
-	b.current = p
 	p.open, p.opened = 1, 1
+	if p.worn = own; !own {
+		b.current = p
+	}
 	return p, nil
 }
 

@@ -40,7 +40,8 @@ const (
 )
 
 // Context opens a context with one blank tab. All it connects to goes through
-// proxy, loopback addresses included.
+// proxy, loopback addresses included. With o.Own its process is started for it,
+// and ends with it.
 func (b *Chromium) Context(ctx context.Context, proxy string, o core.ContextOptions) (core.BrowserContext, error) {
 	c, err := b.isolate(ctx, proxy, o)
 	if err != nil {
@@ -61,7 +62,7 @@ func (b *Chromium) isolate(ctx context.Context, proxy string, o core.ContextOpti
 	ctx, cancel := context.WithTimeout(ctx, openWithin)
 	defer cancel()
 	for {
-		p, err := b.seat(ctx)
+		p, err := b.seat(ctx, o.Own)
 		if err != nil {
 			return nil, err
 		}

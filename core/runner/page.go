@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/rollcall-run/rollcall/core"
@@ -18,7 +19,7 @@ func (v *visit) openPage(ctx context.Context) error {
 	}
 	v.slot.gate.Admit(core.EgressRules{Domain: v.b.Domain, Base: v.b.Base, Private: v.b.BaseFixed, Hosts: v.b.Hosts})
 	v.slot.gate.Until(v.fence())
-	o := core.ContextOptions{Language: v.b.Language}
+	o := core.ContextOptions{Language: v.b.Language, Own: v.b.Native}
 	for _, p := range v.b.Manifest.Permissions {
 		o.Downloads = o.Downloads || p == core.PermitDownloads
 	}
@@ -90,7 +91,7 @@ func (v *visit) phase(p core.Phase) (core.Outcome, error) {
 		ev.Text = string(o.Status) + " " + string(o.Code) + ": " + o.Reason
 	}
 	if refused := v.slot.gate.Refused(); len(refused) > 0 {
-		ev.Attrs["refused_hosts"] = v.r.text(fmt.Sprint(refused), 2000)
+		ev.Attrs["refused_hosts"] = v.r.text(strings.Join(refused, "; "), 2000)
 	}
 	o.Reason = v.r.line(o.Reason)
 	v.guardFacts(o.Facts)
