@@ -71,7 +71,7 @@ end
 -- second entry finds it exchanged already.
 function driver.confirm(page, task)
   if task.facts.first_password ~= "by mail" then return driver.login(page, task) end
-  local first = mail.wait { code = "(?i)" .. task.username:gsub("%.", "\\.") .. "\\s+[^\\s:]+\\s*:\\s*(\\S+)" }.code
+  local first = mail.wait { code = "(?i)" .. task.username:gsub("%.", "\\.") .. "\\s+[^:\\n]+:\\s*(\\S+)" }.code
   if sign_in(page, task.username, first).code == "bad_credentials" then return driver.login(page, task) end
   page:open("/doku.php?id=start&do=profile", { form = "#dw__register [name=newpass]" })
   page:fill("#dw__register [name=newpass]", task.password)

@@ -11,7 +11,7 @@ import (
 )
 
 // StartDokuWiki starts DokuWiki with open registration: people choose their own
-// password and may edit the page user:NAME. All state stands in a new directory
+// password, or get one by mail, and may edit the page user:NAME. All state stands in a new directory
 // below dir, or below the system's temporary directory when dir is empty. Ctx
 // bounds the start only.
 func StartDokuWiki(ctx context.Context, dir string, o Options) (*Site, error) {
@@ -28,6 +28,10 @@ func (b *setup) dokuwiki(ctx context.Context) error {
 		"data/meta", "data/cache", "data/index", "data/locks", "data/tmp", "data/log"); err != nil {
 		return err
 	}
+	mailed := 0
+	if b.opts.MailedPassword {
+		mailed = 1
+	}
 	for name, content := range map[string]string{
 		"conf/local.php": fmt.Sprintf(`<?php
 $conf['title'] = 'Garden notes';
@@ -36,12 +40,12 @@ $conf['license'] = '0';
 $conf['useacl'] = 1;
 $conf['superuser'] = '@admin';
 $conf['disableactions'] = '';
-$conf['autopasswd'] = 0;
+$conf['autopasswd'] = %d;
 $conf['savedir'] = %s;
 $conf['baseurl'] = %s;
 $conf['updatecheck'] = 0;
 $conf['mailfrom'] = 'wiki@dokuwiki.test';
-`, quotePHP(cmp.Or(b.opts.Language, "en")), quotePHP(b.Dir+"/data"), quotePHP(b.URL)),
+`, quotePHP(cmp.Or(b.opts.Language, "en")), mailed, quotePHP(b.Dir+"/data"), quotePHP(b.URL)),
 		"conf/acl.auth.php":      "# <?php exit()?>\n*\t@ALL\t1\nuser:%USER%\t%USER%\t8\n",
 		"conf/users.auth.php":    "# <?php exit()?>\n",
 		"conf/plugins.local.php": "<?php\n$plugins['popularity'] = 0;\n",

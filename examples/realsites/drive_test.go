@@ -28,7 +28,12 @@ var machine struct {
 	egress  *egress.Proxy
 }
 
-func TestMain(m *testing.M) { os.Exit(inMachine(m)) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(victim); dir != "" {
+		beVictim(dir)
+	}
+	os.Exit(inMachine(m))
+}
 
 func inMachine(m *testing.M) (code int) {
 	dir, err := os.MkdirTemp("", "realsites-")

@@ -14,9 +14,11 @@ import (
 // context, fills the profile twice and adds the links of the connect phase twice.
 func TestDriversTakeATaskToItsProfile(t *testing.T) {
 	for name, start := range map[string]func(*realsites.Sites) *realsites.Site{
-		"dokuwiki":               func(s *realsites.Sites) *realsites.Site { return s.DokuWiki(realsites.Options{}) },
-		"dokuwiki in Vietnamese": func(s *realsites.Sites) *realsites.Site { return s.DokuWiki(realsites.Options{Language: "vi"}) },
-		"mediawiki":              func(s *realsites.Sites) *realsites.Site { return s.MediaWiki(realsites.Options{}) },
+		"dokuwiki": func(s *realsites.Sites) *realsites.Site { return s.DokuWiki(realsites.Options{}) },
+		"dokuwiki with a password by mail": func(s *realsites.Sites) *realsites.Site {
+			return s.DokuWiki(realsites.Options{Language: "vi", MailedPassword: true})
+		},
+		"mediawiki": func(s *realsites.Sites) *realsites.Site { return s.MediaWiki(realsites.Options{}) },
 		"mediawiki without confirmation": func(s *realsites.Sites) *realsites.Site {
 			return s.MediaWiki(realsites.Options{Language: "vi", Unconfirmed: true})
 		},

@@ -30,6 +30,8 @@ type Options struct {
 	Captcha bool
 	// CaptchaLinks asks the question also when an edit adds a link (MediaWiki).
 	CaptchaLinks bool
+	// MailedPassword sends the first password by mail (DokuWiki).
+	MailedPassword bool
 	// Unconfirmed lets people edit without a confirmed e-mail address (MediaWiki).
 	Unconfirmed bool
 }
