@@ -79,3 +79,24 @@ func blocks(text string) []block {
 	}
 	return out
 }
+
+func TestTheDriverReferencesOwnTestsPass(t *testing.T) {
+	text, err := os.ReadFile("../../docs/lua.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, b := range blocks(string(text)) {
+		if b.kind == "lua" && strings.Contains(b.text, `name = "notes"`) {
+			if err := os.WriteFile(filepath.Join(dir, "notes.lua"), []byte(b.text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	cmd := exec.Command(binary, "driver", "test", "notes.lua")
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "1 test passed") {
+		t.Errorf("%s%v", out, err)
+	}
+}
