@@ -141,6 +141,9 @@ func (r *Runner) drain(now context.Context, stopHard context.CancelCauseFunc) {
 	done := make(chan struct{})
 	go func() { r.visited.Wait(); close(done) }()
 	r.unhold()
+	if n := r.busy(); n > 0 {
+		r.o.Log.Info("stopping: the tasks under way end first; a second signal stops at once", "tasks", n, "at_most", r.o.Limits.Drain.String())
+	}
 	patience := time.NewTimer(r.o.Limits.Drain)
 	defer patience.Stop()
 	select {
