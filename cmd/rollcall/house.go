@@ -45,12 +45,9 @@ func assemble(ctx context.Context, cfg *config.Config, handler func(*secret.Reda
 	if err := cfg.Check(); err != nil {
 		return nil, usage(err)
 	}
-	key, err := cfg.Entity.APIKey.Resolve()
+	key, err := apiKey(cfg)
 	if err != nil {
-		return nil, usage(err)
-	}
-	if key.Empty() {
-		return nil, usage(errors.New("[entity] api_key is not set: it is env:NAME or file:PATH"))
+		return nil, err
 	}
 	h.redact.Add(key)
 	manager, err := h.taskManager(key)
@@ -58,6 +55,15 @@ func assemble(ctx context.Context, cfg *config.Config, handler func(*secret.Reda
 		return nil, err
 	}
 	return h, h.open(ctx, manager)
+}
+
+// apiKey is the key of the task manager.
+func apiKey(cfg *config.Config) (core.Value, error) {
+	key, err := cfg.Entity.APIKey.Resolve()
+	if errors.Is(err, config.ErrUnset) {
+		err = errors.New("[entity] api_key is not set: it is env:NAME or file:PATH")
+	}
+	return key, usage(err)
 }
 
 func newHouse(cfg *config.Config, handler func(*secret.Redactor) slog.Handler) *house {

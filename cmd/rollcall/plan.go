@@ -74,12 +74,9 @@ type planReason struct {
 
 func (c *cli) plan(ctx context.Context, cfg *config.Config) (err error) {
 	h := newHouse(cfg, c.warnings)
-	key, err := cfg.Entity.APIKey.Resolve()
+	key, err := apiKey(cfg)
 	if err != nil {
-		return usage(err)
-	}
-	if key.Empty() {
-		return usage(errors.New("[entity] api_key is not set: it is env:NAME or file:PATH"))
+		return err
 	}
 	h.redact.Add(key)
 	manager, err := h.taskManager(key)

@@ -16,6 +16,10 @@ import (
 // is it; a script has an own HOME, and a working directory of its own.
 //
 //	sandbox   serves the sandbox until the script ends, and sets $BOARD, $MANAGER, …
+//	tasks     fills the sandbox with the demo's tasks
+//	seed      makes a ledger in var/ with a task in each state that people deal with
+//	serve     has that ledger and answers commands, as a runner does, until `serve stop`
+//	mode M F  checks the mode of a file, such as rw-------
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -24,9 +28,12 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", filepath.Dir(binary)+string(os.PathListSeparator)+env.Getenv("PATH"))
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+			env.Values[serveKey{}], env.Values[sandboxKey{}] = new(func()), new(*sandbox.Sandbox)
 			return os.Mkdir(filepath.Join(env.WorkDir, "home"), 0o755)
 		},
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"sandbox": scriptSandbox},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"sandbox": scriptSandbox, "seed": scriptSeed, "serve": scriptServe, "mode": scriptMode, "tasks": scriptTasks,
+		},
 	})
 }
 
@@ -38,6 +45,7 @@ func scriptSandbox(ts *testscript.TestScript, neg bool, args []string) {
 	sb, err := sandbox.Start(context.Background(), sandbox.Options{})
 	ts.Check(err)
 	ts.Defer(func() { sb.Close() })
+	*ts.Value(sandboxKey{}).(**sandbox.Sandbox) = sb
 	for _, s := range sb.Sites() {
 		ts.Setenv(strings.ToUpper(s.Name), s.URL)
 	}
@@ -47,4 +55,15 @@ func scriptSandbox(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("MANAGER_KEY", sb.Manager.APIKey)
 	_, err = sb.WriteConfig(ts.MkAbs("sandbox"))
 	ts.Check(err)
+}
+
+type sandboxKey struct{}
+
+// scriptTasks fills the script's sandbox with the demo's tasks.
+func scriptTasks(ts *testscript.TestScript, neg bool, args []string) {
+	sb := *ts.Value(sandboxKey{}).(**sandbox.Sandbox)
+	if neg || len(args) > 0 || sb == nil {
+		ts.Fatalf("tasks, after sandbox")
+	}
+	sb.LoadDemo()
 }

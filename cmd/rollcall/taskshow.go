@@ -115,7 +115,7 @@ func showTask(ctx context.Context, admin core.Admin, id string) (*taskShown, err
 		if p := e.Attrs[attrPath]; e.Kind == "shot" && p != "" {
 			s.Pictures = append(s.Pictures, p)
 		}
-		for _, host := range strings.Split(strings.Trim(e.Attrs[attrRefused], "[]"), ",") {
+		for _, host := range strings.Split(e.Attrs[attrRefused], ";") {
 			if host = strings.TrimSpace(host); host != "" && !slices.Contains(s.RefusedHosts, host) {
 				s.RefusedHosts = append(s.RefusedHosts, host)
 			}
