@@ -110,3 +110,9 @@ func (r *Recorder) Explain(ctx context.Context, query string) (plan []string, er
 	}
 	return nil, fmt.Errorf("no plan for %T", r.database)
 }
+
+// Checkpoint moves everything from the write-ahead log of a SQLite ledger to its file.
+func Checkpoint(ctx context.Context, l *Ledger) error {
+	_, err := l.database.(*sqliteDB).group.conn.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	return err
+}

@@ -42,8 +42,9 @@ func (l *Ledger) Advance(ctx context.Context, lease core.Lease, m core.Move) (co
 	return rec, nil
 }
 
-// move is the one way in which a task changes its state. t is held and filled;
-// what the caller changed in t.rec besides is stored with it.
+// move is the one way in which a task changes its state. t is held, and filled
+// unless m says nothing of facts, fields, intent and account; what the caller
+// changed in t.rec besides is stored with it.
 func (x *tx) move(t *task, m core.Move) error {
 	r := &t.rec
 	if err := r.State.Move(m.To); err != nil {

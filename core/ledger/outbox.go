@@ -103,9 +103,6 @@ func (l *Ledger) SettleReport(ctx context.Context, it core.OutboxItem, to core.S
 		if err != nil {
 			return err
 		}
-		if err := x.fill(t); err != nil {
-			return err
-		}
 		if err := x.later(`DELETE FROM outbox WHERE id = $1`, it.ID); err != nil {
 			return err
 		}

@@ -20,6 +20,8 @@ var resealColumns = []resealColumn{
 	{"account", "task_id", "sealed", "account"},
 	{"outbox", "task_id", "body", "body"},
 	{"ask", "id", "answer", "answer"},
+	{"bulk_row", "id", "sealed", "row"},
+	{"bulk_import", "id", "sealed", "import"},
 }
 
 // resealPage is how many rows are read at a time.

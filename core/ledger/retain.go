@@ -42,7 +42,7 @@ func (l *Ledger) Retain(ctx context.Context, before time.Time) (int, error) {
 		}
 		total += len(ids)
 		if len(ids) < retainBatch {
-			return total, nil
+			return total, l.retainBulk(ctx, before)
 		}
 	}
 }
@@ -54,5 +54,6 @@ var retainSteps = []string{
 	`DELETE FROM ask WHERE task_id = $1`,
 	`UPDATE identity SET task_id = NULL, secrets_mac = NULL WHERE task_id = $1`,
 	`DELETE FROM event WHERE task_id = $1`,
+	`UPDATE bulk_row SET sealed = NULL WHERE task_id = $1`,
 	`DELETE FROM task WHERE id = $1`,
 }

@@ -23,9 +23,9 @@ import (
 var sqliteSchema embed.FS
 
 // quickCheckLimit is the size in bytes up to which a file is checked whole when
-// it is opened, which takes some 3 ms a megabyte. Larger ones are checked by
+// it is opened, at a few milliseconds a megabyte. Larger ones are checked by
 // SQLite page by page, as they are read.
-const quickCheckLimit = 32 << 20
+const quickCheckLimit = 16 << 20
 
 // InUseError says that another process has the file open.
 type InUseError struct {

@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
 	"encoding/base64"
 	"encoding/hex"
@@ -11,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -409,5 +411,54 @@ func check(t *testing.T, path string, stored []string) {
 	}
 	if ok, err := l.Admit(t.Context(), core.Task{ID: fmt.Sprint("after"), Domain: "a.org"}, time.Time{}); err != nil || !ok {
 		t.Errorf("with room again: %v", err)
+	}
+}
+
+// TestSQLiteWritesTogether runs many transactions at a time, of which some fail:
+// each gets its own answer, and everything that was acknowledged is stored.
+func TestSQLiteWritesTogether(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	l, err := open(t, "sqlite:"+path, "test")
+	must(t, err)
+	must(t, l.Join(t.Context(), "bench", time.Hour))
+	must(t, l.PutSites(t.Context(), "bench", []core.SiteLimits{{Domain: "s0.org", Driver: "d", Concurrency: 100}}))
+	var wg sync.WaitGroup
+	const slots, each = 12, 10
+	for slot := range slots {
+		wg.Go(func() {
+			for i := range each {
+				if err := live(t.Context(), l, lifeTask(int64(slot*each+i), 1)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		wg.Go(func() {
+			gone, cancel := context.WithCancel(t.Context())
+			cancel()
+			for range each {
+				if _, err := l.Advance(t.Context(), core.Lease{TaskID: "task-00000001", Owner: "nobody", Epoch: 9}, core.Move{To: core.Starting}); !errors.Is(err, core.ErrLeaseLost) {
+					t.Errorf("a foreign lease: %v", err)
+				}
+				if err := l.SetFlag(gone, "cancelled", "x"); !errors.Is(err, context.Canceled) {
+					t.Errorf("a caller that has gone: %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	must(t, l.Close())
+	if err := l.SetFlag(t.Context(), "late", "x"); err == nil {
+		t.Error("a closed ledger took a flag")
+	}
+	l, err = open(t, "sqlite:"+path, "test")
+	must(t, err)
+	defer func() { must(t, l.Close()) }()
+	recs, err := l.Tasks(t.Context(), core.TaskFilter{States: []core.State{core.Reported}, Limit: 1000})
+	must(t, err)
+	if len(recs) != slots*each {
+		t.Errorf("%d tasks are reported, want %d", len(recs), slots*each)
+	}
+	if v, err := l.Flag(t.Context(), "cancelled"); err != nil || v != "" {
+		t.Errorf("the flag of a caller that has gone is %q, error %v", v, err)
 	}
 }
