@@ -6,7 +6,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # One package's tests at a time where cores are few: browsers and sites share them.
 TESTFLAGS   ?= -race -p 2 -timeout 25m
 
-.PHONY: all build demo test lint bench generate clean
+.PHONY: all build demo test lint crashtest bench generate clean
 
 all: build
 
@@ -27,6 +27,11 @@ lint:
 	 if [ -n "$$unformatted" ]; then echo "not gofmt'd: $$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
+
+# Kills the runner at every crash point, on SQLite and PostgreSQL: about 40 minutes.
+crashtest:
+	@.ci/setup build browser database
+	ROLLCALL_EVERY_POINT=1 $(GO) test -count=1 -v -timeout 90m -run 'TestEveryCrashPoint' ./cmd/rollcall
 
 # Prints benchstat format.
 bench:

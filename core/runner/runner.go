@@ -48,6 +48,7 @@ func New(o Options) (*Runner, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	o = instrument(o)
 	r := &Runner{
 		o:      o,
 		run:    make(chan struct{}, o.Slots),

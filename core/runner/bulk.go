@@ -1,0 +1,280 @@
+package runner
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/rollcall-run/rollcall/core"
+)
+
+// BulkOptions are what a Bulk works with. All but Hard, Log, Redact and Observe
+// are required.
+type BulkOptions struct {
+	Site  core.BulkSite
+	API   core.BulkAPI
+	Store core.BulkStore
+	// Clock reads a clock that never jumps.
+	Clock func() core.Moment
+	// Hard ends a call under way; without it a call is let end.
+	Hard context.Context
+	Log  *slog.Logger
+	// Redact cleans the site's words.
+	Redact func(string) string
+	// Observe is called for each step, from one goroutine.
+	Observe func(BulkNotice)
+	// Step is called at every durable step, with its name; tests end the process there.
+	Step func(name string)
+}
+
+// BulkNotice is one step of a Bulk.
+type BulkNotice struct {
+	Domain string
+	Window core.BulkWindow
+	Text   string // one line, empty where only the window is told
+}
+
+// Bulk sends the users of one site in calls: at most Site.Max at a time, each
+// call Site.Every after the end of the one before. What goes into a call is
+// durable before the call, and what came of it before anything follows from it.
+type Bulk struct {
+	o     BulkOptions
+	tasks bulkTasks
+}
+
+// bulkTasks brings the tasks of a task manager into calls.
+type bulkTasks interface {
+	// begun works on one task under way; false when none is due.
+	begun(ctx context.Context, opens time.Duration) (bool, error)
+	// gather claims and starts tasks for a call.
+	gather(ctx context.Context, most int) ([]core.BulkTask, error)
+	// release gives back what gather took and the call did not.
+	release()
+	// moves are the steps of a task whose row ended.
+	moves(ctx context.Context, row core.BulkRow, end core.BulkRowEnd) ([]core.Move, error)
+}
+
+// NewBulk checks the options.
+func NewBulk(o BulkOptions) (*Bulk, error) {
+	switch {
+	case o.API == nil || o.Store == nil || o.Clock == nil:
+		return nil, errors.New("bulk: API, Store and Clock are needed")
+	case o.Site.Domain == "" || o.Site.Max < 1 || o.Site.Timeout <= 0 || o.Site.Every < 0:
+		return nil, fmt.Errorf("bulk: the limits of %q are not set", o.Site.Domain)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Redact == nil {
+		o.Redact = func(s string) string { return s }
+	}
+	if o.Step == nil {
+		o.Step = func(string) {}
+	}
+	return &Bulk{o: o}, nil
+}
+
+// idle is the wait while nothing is due; a change in the ledger ends it.
+const idle = time.Minute
+
+// Run sends what there is to send until ctx ends. A call under way is let end.
+func (b *Bulk) Run(ctx context.Context) error {
+	changed, cancel := b.o.Store.Subscribe()
+	defer cancel()
+	for ctx.Err() == nil {
+		wait, err := b.Next(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("%s: %w", b.o.Site.Domain, err)
+		}
+		if wait <= 0 {
+			continue
+		}
+		t := time.NewTimer(min(wait+time.Millisecond, idle))
+		select {
+		case <-t.C:
+		case <-changed:
+		case <-ctx.Done():
+		}
+		t.Stop()
+	}
+	return nil
+}
+
+// Next does what is due, at most one call, and returns how long nothing else will be.
+func (b *Bulk) Next(ctx context.Context) (time.Duration, error) {
+	site := b.o.Site
+	w, err := b.o.Store.BulkWindow(ctx, site, b.o.Clock())
+	if err != nil {
+		return 0, err
+	}
+	b.tell(w, "")
+	if w.Calling {
+		if w.LostIn > 0 {
+			return w.LostIn, nil
+		}
+		return 0, b.lose(ctx)
+	}
+	next := idle
+	if b.tasks != nil {
+		did, err := b.tasks.begun(ctx, w.OpensIn)
+		if err != nil || did {
+			return 0, err
+		}
+		if !w.BegunDue.IsZero() {
+			next = min(next, max(time.Until(w.BegunDue), time.Millisecond))
+		}
+	}
+	ready := w.Ready
+	if b.tasks == nil {
+		ready = 0
+	}
+	switch {
+	case w.Held, w.Rows+ready == 0:
+		return next, nil
+	case w.OpensIn > 0:
+		return min(next, w.OpensIn), nil
+	}
+	if w.Rows == 0 && ready < site.Max {
+		if left := site.MaxWait - time.Since(w.Oldest); left > 0 {
+			return min(next, left), nil
+		}
+	}
+	return b.batch(ctx)
+}
+
+// batch makes one call.
+func (b *Bulk) batch(ctx context.Context) (time.Duration, error) {
+	site := b.o.Site
+	rows, err := b.o.Store.BulkNext(ctx, site.Domain, site.Max)
+	if err != nil {
+		return 0, err
+	}
+	most := site.Max
+	for i, r := range rows {
+		if r.BatchSize > 0 {
+			most = min(most, r.BatchSize)
+		}
+		if i >= most {
+			rows = rows[:most]
+			break
+		}
+	}
+	var tasks []core.BulkTask
+	if b.tasks != nil {
+		defer b.tasks.release()
+		if tasks, err = b.tasks.gather(ctx, most-len(rows)); err != nil {
+			return 0, err
+		}
+	}
+	all, begin := rows, core.BulkBegin{Site: site, Tasks: tasks}
+	for _, r := range rows {
+		begin.Rows = append(begin.Rows, r.ID)
+	}
+	for _, t := range tasks {
+		all = append(all, t.Row)
+	}
+	if len(all) == 0 {
+		return time.Millisecond, nil
+	}
+	body, err := b.o.API.Body(all)
+	if err != nil {
+		return 0, err
+	}
+	sum := sha256.Sum256(body)
+	begin.Hash, begin.Now = hex.EncodeToString(sum[:]), b.o.Clock()
+	b.o.Step("gathered")
+	batch, err := b.o.Store.BulkBegin(ctx, begin)
+	if errors.Is(err, core.ErrNothing) {
+		return time.Millisecond, nil // another runner was first; the window says when to look again
+	}
+	if err != nil {
+		return 0, err
+	}
+	b.o.Log.Info("bulk call", "domain", site.Domain, "batch", batch.ID, "call", batch.Call, "users", len(batch.Rows))
+	b.tell(core.BulkWindow{Domain: site.Domain, Calls: batch.Call, Calling: true}, fmt.Sprintf("call %d: %d users", batch.Call, len(batch.Rows)))
+	b.o.Step("begun")
+	results, err := b.call(body, batch.Rows, begin.Now)
+	b.o.Step("answered")
+	end := b.settle(batch, results, err)
+	if err := b.finish(ctx, batch, end); err != nil {
+		return 0, err
+	}
+	b.o.Step("ended")
+	return 0, nil
+}
+
+// call sends the body once. Its time ends on the clock that never jumps, so that
+// a process that was stopped in between finds itself late.
+func (b *Bulk) call(body []byte, rows []core.BulkRow, began core.Moment) ([]core.BulkResult, error) {
+	hard := b.o.Hard
+	if hard == nil {
+		hard = context.Background()
+	}
+	ctx, cancel := context.WithTimeout(hard, b.o.Site.Timeout)
+	defer cancel()
+	return b.o.API.Send(ctx, body, rows, func() bool {
+		now := b.o.Clock()
+		return now.Boot != began.Boot || now.At-began.At >= b.o.Site.Timeout
+	})
+}
+
+// lose gives up a call whose process is gone: its users may have been made.
+func (b *Bulk) lose(ctx context.Context) error {
+	batch, err := b.o.Store.BulkOpen(ctx, b.o.Site.Domain)
+	if errors.Is(err, core.ErrNothing) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	end := b.settle(batch, nil, &core.BulkError{Kind: core.BulkCallUncertain, Message: "the process that made the call ended before the answer"})
+	err = b.finish(ctx, batch, end)
+	if errors.Is(err, core.ErrLeaseLost) {
+		return nil
+	}
+	return err
+}
+
+// finish makes an outcome durable, with the moves of the tasks.
+func (b *Bulk) finish(ctx context.Context, batch core.BulkBatch, end core.BulkEnd) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	byID := make(map[string]core.BulkRow, len(batch.Rows))
+	for _, r := range batch.Rows {
+		byID[r.ID] = r
+	}
+	for i, r := range end.Rows {
+		if row := byID[r.ID]; row.TaskID != "" && b.tasks != nil {
+			moves, err := b.tasks.moves(ctx, row, r)
+			if err != nil {
+				return err
+			}
+			end.Rows[i].Moves = moves
+		}
+	}
+	end.Now = b.o.Clock()
+	err := b.o.Store.BulkEnd(ctx, end)
+	if errors.Is(err, core.ErrLeaseLost) {
+		b.o.Log.Warn("the call was given up before its answer was stored; its users are sent again", "domain", end.Domain, "batch", batch.ID)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("store the outcome of batch %s: %w", batch.ID, err)
+	}
+	b.o.Log.Info("bulk call ended", "domain", end.Domain, "batch", batch.ID, "how", end.How, "message", end.Message)
+	b.tell(core.BulkWindow{Domain: end.Domain, Calls: batch.Call, Held: end.Hold != "", HeldWhy: end.Hold}, fmt.Sprintf("call %d %s: %s", batch.Call, end.How, end.Message))
+	return nil
+}
+
+func (b *Bulk) tell(w core.BulkWindow, text string) {
+	if b.o.Observe != nil {
+		b.o.Observe(BulkNotice{Domain: b.o.Site.Domain, Window: w, Text: text})
+	}
+}
