@@ -102,7 +102,7 @@ func TestKillNineWithATaskAtEveryEffect(t *testing.T) {
 	byKey := map[string]int{}
 	for i, s := range steps {
 		task := w.add(s.site, sandbox.StateRegister, 1)[0]
-		g := newGate()
+		g := newGate(t)
 		all = append(all, g)
 		key := task.Email
 		if s.call != "" {
@@ -144,13 +144,13 @@ func TestKillNineWithATaskAtEveryEffect(t *testing.T) {
 	r.crash()
 	for _, g := range all {
 		if g != second {
-			close(g.open)
+			g.open()
 		}
 	}
 	next := w.start(config)
 	second.await(t, next, "the second report")
 	next.crash()
-	close(second.open)
+	second.open()
 	again := w.start(config, "--once", "--wait", "60s")
 	if code := again.end(patience); code != exitDone {
 		t.Errorf("ended with %d\n%s", code, again.tail())

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -64,7 +65,7 @@ func build() error {
 }
 
 // patience is how long a test waits for something that must happen.
-const patience = 90 * time.Second
+const patience = 120 * time.Second
 
 // settings of a world. The zero value is a good one.
 type settings struct {
@@ -411,16 +412,24 @@ func (w *world) until(r *running, what string, ok func() bool) {
 // gate holds what reaches it until it is opened.
 type gate struct {
 	reached chan struct{}
-	open    chan struct{}
+	opened  chan struct{}
+	once    sync.Once
 }
 
-func newGate() *gate { return &gate{make(chan struct{}), make(chan struct{})} }
+// newGate returns a gate that opens at the end of the test at the latest.
+func newGate(t *testing.T) *gate {
+	g := &gate{reached: make(chan struct{}), opened: make(chan struct{})}
+	t.Cleanup(g.open)
+	return g
+}
 
 // hold says that the gate was reached, and returns when it is open.
 func (g *gate) hold() {
 	close(g.reached)
-	<-g.open
+	<-g.opened
 }
+
+func (g *gate) open() { g.once.Do(func() { close(g.opened) }) }
 
 // await waits until the gate was reached.
 func (g *gate) await(t *testing.T, r *running, what string) {

@@ -374,17 +374,28 @@ func descendants(pid int) []process {
 	return out
 }
 
-// browser returns the main process of the runner's Chromium.
+// browser returns the main process of the runner's Chromium, once it is there.
 func (r *running) browser() process {
 	r.t.Helper()
-	for _, p := range descendants(r.cmd.Process.Pid) {
-		if p.pid == p.group && strings.Contains(p.command, "--user-data-dir=") {
-			r.noteProfile(p)
-			return p
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	tick := time.NewTicker(20 * time.Millisecond) // a process that starts gives no signal
+	defer tick.Stop()
+	for {
+		for _, p := range descendants(r.cmd.Process.Pid) {
+			if p.pid == p.group && strings.Contains(p.command, "--user-data-dir=") {
+				r.noteProfile(p)
+				return p
+			}
 		}
+		select {
+		case <-tick.C:
+			continue
+		case <-r.ctx.Done():
+		case <-timer.C:
+		}
+		r.t.Fatalf("the runner has no browser\n%s", r.tail())
 	}
-	r.t.Fatalf("the runner has no browser\n%s", r.tail())
-	return process{}
 }
 
 // browserProfiles is the directory of the browser's profiles.

@@ -1,0 +1,156 @@
+package main_test
+
+import (
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rollcall-run/rollcall/core/ledger/ledgertest"
+	"github.com/rollcall-run/rollcall/examples/sandbox"
+)
+
+// state matches the line that a task enters a state.
+func state(id, to string) func(entry) bool {
+	return func(e entry) bool { return e.is("msg", "state", "task", id, "state", to) }
+}
+
+func TestTwoRunnersOnOnePostgresShareTheWork(t *testing.T) {
+	w := newWorld(t, settings{slots: 2, concurrency: 4, store: ledgertest.Postgres(t), scripts: own(t, "300ms", "20s")})
+	one, two := w.start(w.config("one")), w.start(w.config("two"))
+	for _, r := range []*running{one, two} {
+		r.browser() // both are ready before there is work
+	}
+	w.add(w.sb.Board, sandbox.StateRegister, 25)
+	w.add(w.sb.Community, sandbox.StateRegister, 10)
+	w.add(w.sb.Board, sandbox.StateConnect, 5)
+	w.await(one)
+	for _, r := range []*running{one, two} {
+		r.stop()
+		if n := r.count(func(e entry) bool { return e.is("msg", "state", "state", "reporting") }); n < 5 {
+			t.Errorf("a runner did %d of 40 tasks\n%s", n, r.tail())
+		}
+	}
+	w.checkDone()
+	for _, task := range w.tasks {
+		if n := one.count(state(task.ID, "prepared")) + two.count(state(task.ID, "prepared")); n != 1 {
+			t.Errorf("task %s was prepared %d times", task.ID, n)
+		}
+	}
+}
+
+// TestARunnerThatSleptPastItsLeaseDoesNothingMore holds a sign-up at the site,
+// stops its runner, lets the other one take over, and wakes the first.
+func TestARunnerThatSleptPastItsLeaseDoesNothingMore(t *testing.T) {
+	w := newWorld(t, settings{slots: 1, store: ledgertest.Postgres(t), scripts: own(t, "8s", "40s")})
+	g := newGate(t)
+	var first atomic.Bool
+	w.sb.Board.OnCommit(func(sandbox.Submit) sandbox.CommitFault {
+		if first.CompareAndSwap(false, true) {
+			g.hold()
+			return sandbox.CommitFault{} // an answer, which the sleeper must not act on
+		}
+		return sandbox.CommitFault{}
+	})
+	task := w.add(w.sb.Board, sandbox.StateRegister, 1)[0]
+	sleeper := w.start(w.config("one"))
+	g.await(t, sleeper, "the sign-up")
+	other := w.start(w.config("two"))
+	other.browser()
+	if !sleeper.freeze() {
+		t.Fatalf("the runner ended\n%s", sleeper.tail())
+	}
+	frozen, _ := sleeper.log()
+	other.await("that the other runner probes", func(e entry) bool { return e.is("msg", "phase", "task", task.ID, "phase", "login") })
+	g.open()
+	w.await(other)
+	before := w.sb.Board.Accounts()
+	calls := len(w.sb.Manager.Calls())
+	sleeper.signal(syscall.SIGCONT)
+	sleeper.await("that the task is another runner's", message("the task is another runner's now"))
+	sleeper.stop()
+	other.stop()
+	w.checkDone()
+	after, _ := sleeper.log()
+	for _, e := range after[len(frozen):] {
+		if e.is("msg", "state", "task", task.ID) {
+			t.Errorf("the woken runner moved the task: %s", e.text)
+		}
+	}
+	if got := w.sb.Board.Accounts(); len(got) != len(before) || got[0].Saves != before[0].Saves {
+		t.Errorf("the woken runner changed the site: %+v, before %+v", got, before)
+	}
+	for _, c := range w.sb.Manager.Calls()[calls:] {
+		if c.TaskID != "" {
+			t.Errorf("the woken runner called %s on the task", c.Name)
+		}
+	}
+}
+
+// TestPausesUnderLoadNeverDoubleASignUp stops one of two runners again and
+// again at the moment when an intent is durable, for longer than its lease.
+func TestPausesUnderLoadNeverDoubleASignUp(t *testing.T) {
+	seed := *crashSeed
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("-crash.seed=%d", seed)
+	random := rand.New(rand.NewPCG(seed, 1))
+	w := newWorld(t, settings{slots: 2, concurrency: 4, store: ledgertest.Postgres(t), scripts: own(t, "1s", "20s")})
+	runners := []*running{w.start(w.config("one")), w.start(w.config("two"))}
+	for _, r := range runners {
+		r.browser()
+	}
+	const pauses = 6
+	for i := range pauses {
+		w.add(w.sb.Board, sandbox.StateRegister, 5)
+		w.add(w.sb.Community, sandbox.StateRegister, 1)
+		r := runners[i%2]
+		done, _ := r.log()
+		seen := len(done)
+		r.await("an intent", func(e entry) bool {
+			if seen > 0 {
+				seen--
+				return false
+			}
+			return e.is("msg", "state", "state", "intent")
+		})
+		select {
+		case <-time.After(time.Duration(random.Int64N(int64(20 * time.Millisecond)))):
+		case <-r.ctx.Done():
+		}
+		if !r.freeze() {
+			t.Fatalf("the runner ended\n%s", r.tail())
+		}
+		other := runners[(i+1)%2]
+		select { // past the lease
+		case <-time.After(2500*time.Millisecond + time.Duration(random.Int64N(int64(time.Second)))):
+		case <-other.ctx.Done():
+			t.Fatalf("the other runner ended\n%s", other.tail())
+		}
+		r.signal(syscall.SIGCONT)
+	}
+	w.await(runners[0])
+	for _, r := range runners {
+		r.stop()
+	}
+	w.checkDone()
+}
+
+func TestASecondRunnerOnOneSQLiteFileIsRefused(t *testing.T) {
+	w := newWorld(t, settings{})
+	one := w.start(w.config("one"))
+	one.browser()
+	w.add(w.sb.Board, sandbox.StateRegister, 2)
+	two := w.start(w.config("two"))
+	code := two.end(patience)
+	lines, _ := two.log()
+	if code != exitFailed || len(lines) != 1 || !strings.Contains(lines[0].text, "has "+w.path("ledger/rollcall.db")+" open; stop it first") {
+		t.Errorf("ended with %d and said\n%s", code, two.tail())
+	}
+	w.await(one)
+	one.stop()
+	w.checkDone()
+}
