@@ -27,7 +27,7 @@ var arrows = []struct {
 	{"drivers/lua", []string{"core", "core/browser", "core/text"}, "a host binds the page verbs and the text functions"},
 	{"drivers/external", []string{"core", "plugins/..."}, "a host speaks the plugin contract"},
 	{"drivers", []string{"core", "core/config"}, "the set reads the configuration and loads through a function it is given"},
-	{"plugins/...", []string{"core", "core/browser", "plugins/..."}, "the SDK serves drivers and lends them the page verbs"},
+	{"plugins/...", []string{"core", "core/browser", "core/text", "plugins/..."}, "the SDK serves drivers and lends them the page verbs and the text functions"},
 	{"scripts", nil, "scripts are data"},
 	{"examples/...", []string{"core", "core/...", "drivers/...", "scripts", "examples/...", "plugins/..."}, "examples use whatever they show"},
 	{"cmd/...", []string{"core", "core/...", "drivers", "drivers/...", "plugins", "plugins/...", "scripts", "examples/..."}, "the command wires the rooms"},
