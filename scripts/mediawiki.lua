@@ -21,7 +21,10 @@ local driver = {
   probe = { authoritative = true, settle = "2m" },
 }
 
-local refusal = { ".mw-message-box-error", ".errorbox", ".mw-parser-output > .error", "#mw-content-text .permissions-errors" }
+-- What the wiki says above a form. What its script says beside a field is left
+-- out: it asks whether a name is free while one types, and may hear "taken" when
+-- the account was just made.
+local refusal = { ".mw-message-box-error:not(.mw-input *)", ".errorbox:not(.mw-input *)", ".mw-parser-output > .error", "#mw-content-text .permissions-errors" }
 -- The user's own corner, by skin.
 local inside = { "#pt-userpage", "#pt-userpage-2", "#pt-logout", "body.is-authenticated" }
 -- What the page itself shows once it is complete, by skin.
@@ -187,6 +190,13 @@ driver.tests = {
   { "a taken name is the site's answer", phase = "register",
     site = { ["GET /index.php?title=Special:CreateAccount"] = "create.html", ["POST /index.php/Special:CreateAccount"] = "taken.html" },
     want = { status = "rejected", code = "already_exists", field = "username", commits = 1 } },
+  { "a check of the name that comes too late is no refusal", phase = "register",
+    site = { ["POST /index.php/Special:CreateAccount"] = "made.html", ["GET /index.php?title=Special:CreateAccount"] = [[
+      <form method=post action="/index.php/Special:CreateAccount"
+        onsubmit="this.wpName.insertAdjacentHTML('afterend', '<div class=\'mw-message-box mw-message-box-error\'>Username entered already in use.</div>')">
+      <div class=mw-input><input name=wpName></div><input name=email><input type=password name=wpPassword><input type=password name=retype>
+      <button name=wpCreateaccount>Create your account</button></form>]] },
+    want = { status = "done", commits = 1 } },
   { "a question is asked before anything is sent", phase = "register", human = { "skip" },
     site = { ["GET /index.php?title=Special:CreateAccount"] = "create-question-vi.html" },
     want = { status = "blocked", code = "captcha", commits = 0 } },
