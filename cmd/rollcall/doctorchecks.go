@@ -102,7 +102,8 @@ func (e *examination) ledger(ctx context.Context) {
 			e.warn("ledger", "", "it did not close cleanly: %v", err)
 			return
 		}
-		e.ok("ledger", "%s opens", e.cfg.Store.URL)
+		kind, _, _ := strings.Cut(address.Reveal(), ":") // the rest may hold a password
+		e.ok("ledger", "the %s database opens", kind)
 	}
 }
 

@@ -239,7 +239,7 @@ func (c *cli) printDrivers(list []driverLine) error {
 		if l.Replaces != "" {
 			source += ", replaces " + l.Replaces
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", l.Name, cmp.Or(l.Version, "-"), source, cmp.Or(serves, "-"), cmp.Or(strings.Join(l.Phases, " "), "-"))
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", secret.Clean(l.Name), secret.Clean(cmp.Or(l.Version, "-")), source, secret.Clean(cmp.Or(serves, "-")), cmp.Or(strings.Join(l.Phases, " "), "-"))
 	}
 	if err := tw.Flush(); err != nil {
 		return err

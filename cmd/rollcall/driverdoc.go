@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rollcall-run/rollcall/core/secret"
 	"github.com/rollcall-run/rollcall/drivers/lua"
 	"github.com/rollcall-run/rollcall/scripts"
 )
@@ -185,7 +186,7 @@ func (c *cli) docDriver(cmd *cobra.Command, name string) error {
 		return err
 	}
 	m := d.Manifest()
-	fmt.Fprintf(c.out, "%s %s (%s)\n%s\n", m.Name, m.Version, s.Path, m.Summary)
+	fmt.Fprintf(c.out, "%s %s (%s)\n%s\n", m.Name, m.Version, s.Path, secret.Clean(m.Summary))
 	if m.Family {
 		fmt.Fprintln(c.out, "for     a family of sites, bound by [sites.\"DOMAIN\"] driver = \""+m.Name+"\"")
 	} else {
@@ -193,7 +194,7 @@ func (c *cli) docDriver(cmd *cobra.Command, name string) error {
 	}
 	fmt.Fprintf(c.out, "needs   %s\nwants   %s\n", cmp.Or(strings.Join(m.Needs, " "), "nothing"), cmp.Or(strings.Join(m.Wants, " "), "nothing"))
 	for _, o := range slices.Sorted(maps.Keys(m.Options)) {
-		fmt.Fprintf(c.out, "option  %s = %#v  %s\n", o, m.Options[o].Default, m.Options[o].Help)
+		fmt.Fprintf(c.out, "option  %s = %#v  %s\n", o, m.Options[o].Default, secret.Clean(m.Options[o].Help))
 	}
 	return nil
 }

@@ -130,7 +130,16 @@ func (c *cli) driverTest(cmd *cobra.Command, args []string, f testFlags) (err er
 		return &exitError{code: exitFailed, err: fmt.Errorf("%d of %s failed", failed, plural(len(lines), "test"))}
 	}
 	if !c.json {
-		fmt.Fprintf(c.out, "%s passed\n", plural(len(lines), "test"))
+		passed, skipped := 0, ""
+		for _, l := range lines {
+			if l.Result == "ok" {
+				passed++
+			}
+		}
+		if n := len(lines) - passed; n > 0 {
+			skipped = fmt.Sprintf(", %d skipped", n)
+		}
+		fmt.Fprintf(c.out, "%s passed%s\n", plural(passed, "test"), skipped)
 	}
 	return nil
 }
@@ -144,25 +153,13 @@ func (c *cli) testOne(ctx context.Context, b *bench, s script, d *lua.Driver, f 
 		return []testLine{l}, nil
 	}
 	var lines []testLine
-	// One call per test, so that each result shows when it is there.
-	for _, t := range d.Tests() {
-		if !strings.Contains(t.Name, f.only) {
-			continue
-		}
-		results, err := lua.RunTests(ctx, d, lua.TestOptions{
-			Session: b.session(d.Manifest()), Files: s.dir, Live: f.live, Only: t.Name, Timeout: f.timeout,
-		})
-		if ctx.Err() != nil {
-			return lines, errors.New("interrupted")
-		}
-		if err != nil {
-			return lines, err
-		}
-		for _, r := range results {
-			if r.Test.Name != t.Name {
-				continue
+	_, err := lua.RunTests(ctx, d, lua.TestOptions{
+		Session: b.session(d.Manifest()), Files: s.dir, Live: f.live, Only: f.only, Timeout: f.timeout,
+		Done: func(r lua.TestResult) {
+			if ctx.Err() != nil {
+				return // what an interrupt broke is no result
 			}
-			l := testLine{Driver: name, Test: t.Name, File: s.Path, Line: t.Line, Result: "ok", Millis: r.Took.Milliseconds()}
+			l := testLine{Driver: name, Test: r.Test.Name, File: s.Path, Line: r.Test.Line, Result: "ok", Millis: r.Took.Milliseconds()}
 			switch {
 			case r.Skipped != "":
 				l.Result, l.Skipped = "skipped", r.Skipped
@@ -171,8 +168,13 @@ func (c *cli) testOne(ctx context.Context, b *bench, s script, d *lua.Driver, f 
 			}
 			lines = append(lines, l)
 			c.printTest(l)
-			break
-		}
+		},
+	})
+	if ctx.Err() != nil {
+		return lines, errors.New("interrupted")
+	}
+	if err != nil {
+		return lines, err
 	}
 	if len(lines) == 0 {
 		return lines, usage(fmt.Errorf("no test's name contains %q", f.only))
@@ -184,6 +186,7 @@ func (c *cli) printTest(l testLine) {
 	if c.json {
 		return
 	}
+	l.Test, l.Skipped = secret.Clean(l.Test), secret.Clean(l.Skipped)
 	switch l.Result {
 	case "ok":
 		fmt.Fprintf(c.out, "ok    %s: %s (%s)\n", l.Driver, l.Test, time.Duration(l.Millis)*time.Millisecond)

@@ -46,8 +46,8 @@ func (c *cli) init(path string) error {
 		return fmt.Errorf("make the directory of the configuration: %w", err)
 	}
 	// The configuration appears last and whole: an init that broke can be run again.
-	draft := path + ".new"
-	if err := writeNew(draft, config.Example(), 0o600); err != nil {
+	draft, err := drafted(dir)
+	if err != nil {
 		return err
 	}
 	defer os.Remove(draft)
@@ -65,7 +65,10 @@ func (c *cli) init(path string) error {
 		return err
 	}
 	if err := os.Link(draft, path); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+		// Not every file system has links.
+		if err := writeNew(path, config.Example(), 0o600); err != nil {
+			return err
+		}
 	}
 	fmt.Fprintf(c.out, "wrote %s\n", path)
 	arg := ""
@@ -79,6 +82,19 @@ func (c *cli) init(path string) error {
 		"  4. rollcall run --once%s\n"+
 		"to try everything on this machine first: rollcall demo\n", path, arg, arg)
 	return nil
+}
+
+// drafted writes the example into a file of its own in dir.
+func drafted(dir string) (string, error) {
+	f, err := os.CreateTemp(dir, ".rollcall-*.toml")
+	if err != nil {
+		return "", fmt.Errorf("write the configuration: %w", err)
+	}
+	_, err = f.Write(config.Example())
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", errors.Join(fmt.Errorf("write the configuration: %w", err), os.Remove(f.Name()))
+	}
+	return f.Name(), nil
 }
 
 // initKey makes the master key at source, unless there is one.

@@ -198,6 +198,8 @@ func (v steppedServices) Human(ctx context.Context, ask core.Ask) (core.Answer, 
 	switch {
 	case s.quiet:
 		return core.Answer{}, core.ErrAway
+	case ask.Kind == core.AskAgree:
+		s.line("person", "%s: %s; to accept them, type yes and press Enter", ask.Code, strings.TrimSpace(ask.Say+" "+ask.URL))
 	case ask.Kind == core.AskAnswer:
 		s.line("person", "%s: %s; type the answer and press Enter", ask.Code, ask.Say)
 	case !s.headful:
@@ -211,6 +213,9 @@ func (v steppedServices) Human(ctx context.Context, ask core.Ask) (core.Answer, 
 	case ctx.Err() != nil:
 		return core.Answer{}, context.Cause(ctx)
 	case err != nil:
+		return core.Answer{}, core.ErrAway
+	}
+	if ask.Kind == core.AskAgree && strings.TrimSpace(text) != "yes" {
 		return core.Answer{}, core.ErrAway
 	}
 	return core.Answer{Text: core.Secret(text), By: "terminal"}, nil

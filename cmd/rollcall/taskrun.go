@@ -154,6 +154,13 @@ func (c *cli) readTask(path string, names core.StateNames) (core.Task, error) {
 	if path == "" {
 		return core.Task{}, errors.New("--t FILE is needed: the task as the Entity API shows it, one JSON object")
 	}
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a file", path)
+	}
+	if err != nil {
+		return core.Task{}, fmt.Errorf("the task can't be read: %w", err)
+	}
 	text, err := readAtMost(path, maxTaskFile+1)
 	if err != nil {
 		return core.Task{}, fmt.Errorf("the task can't be read: %w", err)

@@ -27,6 +27,7 @@ type TestOptions struct {
 	Live    map[string]string // addresses of the sites that live tests name; the others are skipped
 	Only    string            // part of the names of the tests to run; all when empty
 	Timeout time.Duration     // of one test; a minute when zero
+	Done    func(TestResult)  // called as each test ends, skipped ones too; may be nil
 }
 
 // TestResult is what became of one test.
@@ -49,6 +50,12 @@ func RunTests(ctx context.Context, d *Driver, o TestOptions) ([]TestResult, erro
 		return nil, errors.New("lua.RunTests: Session is required")
 	}
 	var out []TestResult
+	done := func(r TestResult) {
+		out = append(out, r)
+		if o.Done != nil {
+			o.Done(r)
+		}
+	}
 	for _, t := range d.tests {
 		if !strings.Contains(t.Name, o.Only) {
 			continue
@@ -56,7 +63,7 @@ func RunTests(ctx context.Context, d *Driver, o TestOptions) ([]TestResult, erro
 		r := TestResult{Test: t}
 		if t.Live != "" && o.Live[t.Live] == "" {
 			r.Skipped = fmt.Sprintf("live = %q: no address was given for it", t.Live)
-			out = append(out, r)
+			done(r)
 			continue
 		}
 		start := time.Now()
@@ -64,7 +71,7 @@ func RunTests(ctx context.Context, d *Driver, o TestOptions) ([]TestResult, erro
 			return out, fmt.Errorf("test %q: %w", t.Name, err)
 		}
 		r.Took = time.Since(start)
-		out = append(out, r)
+		done(r)
 	}
 	return out, nil
 }
