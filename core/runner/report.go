@@ -21,7 +21,13 @@ func (r *Runner) reporting(ctx context.Context) error {
 		}
 		item, err := r.o.Store.ClaimReport(ctx, r.o.Owner, r.o.Limits.Lease)
 		if err == nil {
-			if err := r.deliver(ctx, item); err != nil && ctx.Err() == nil {
+			err := r.deliver(ctx, item)
+			switch {
+			case err == nil || ctx.Err() != nil:
+			case errors.Is(err, core.ErrLeaseLost):
+				// This runner slept, or the answer took too long: the report is another's.
+				r.o.Log.Warn("the report is another runner's now; dropped here", "task", item.TaskID)
+			default:
 				if err := r.patient(ctx, "report", err); err != nil {
 					return err
 				}
