@@ -154,3 +154,32 @@ func TestASecondRunnerOnOneSQLiteFileIsRefused(t *testing.T) {
 	one.stop()
 	w.checkDone()
 }
+
+// TestARunnerThatSleptWhileItReportedGoesOn lets the other runner deliver the
+// report, so that the sleeper wakes with an answer that is not its own any more.
+func TestARunnerThatSleptWhileItReportedGoesOn(t *testing.T) {
+	w := newWorld(t, settings{slots: 1, store: ledgertest.Postgres(t)})
+	g := newGate(t)
+	task := w.add(w.sb.Board, sandbox.StateRegister, 1)[0]
+	w.sb.Manager.Fault(func(c sandbox.Call) sandbox.Fault {
+		if c.Name == sandbox.CallComplete && c.Nth == 1 && c.TaskID == task.ID {
+			g.hold()
+		}
+		return sandbox.Fault{}
+	})
+	sleeper := w.start(w.config("one"))
+	g.await(t, sleeper, "the report")
+	if !sleeper.freeze() {
+		t.Fatalf("the runner ended\n%s", sleeper.tail())
+	}
+	other := w.start(w.config("two"))
+	w.await(other)
+	other.await("that it reported the task", state(task.ID, "reported"))
+	other.stop()
+	g.open()
+	sleeper.signal(syscall.SIGCONT)
+	w.add(w.sb.Board, sandbox.StateRegister, 1)
+	w.await(sleeper)
+	sleeper.stop()
+	w.checkDone()
+}
