@@ -5,11 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -35,8 +35,10 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// wander moves tasks at random in several goroutines. It prints "try ID STATE"
-// before each transaction and "ok ID STATE" once it was acknowledged.
+// wander moves tasks at random in several goroutines. It prints "try ID STEP STATE"
+// before each transaction and "ok ID STEP STATE" once it was acknowledged. The
+// steps of a task rise, also where another goroutine goes on with it before the
+// first has spoken.
 func wander(path string) error {
 	ctx := context.Background()
 	l, err := openFile(path)
@@ -51,10 +53,10 @@ func wander(path string) error {
 		return err
 	}
 	var mu sync.Mutex
-	say := func(word, id string, s core.State) {
+	say := func(word, id string, step int64, s core.State) {
 		mu.Lock()
 		defer mu.Unlock()
-		fmt.Println(word, id, s)
+		fmt.Println(word, id, step, s)
 	}
 	failed := make(chan error)
 	for slot := range 4 {
@@ -70,15 +72,15 @@ func wander(path string) error {
 	return <-failed
 }
 
-func wanderOnce(ctx context.Context, l core.Store, owner, id string, say func(string, string, core.State)) error {
+func wanderOnce(ctx context.Context, l core.Store, owner, id string, say func(string, string, int64, core.State)) error {
 	task := lifeTask(1, 1)
 	task.ID = id
 	task.Entity = task.Entity.With(core.FieldEmail, core.Text(id+"@mail.example")).With(core.FieldUsername, core.Text(id))
-	say("try", id, core.Ready)
+	say("try", id, 0, core.Ready)
 	if _, err := l.Admit(ctx, task, time.Time{}); err != nil {
 		return err
 	}
-	say("ok", id, core.Ready)
+	say("ok", id, 0, core.Ready)
 	rec, err := l.Claim(ctx, owner, time.Hour)
 	if errors.Is(err, core.ErrNothing) {
 		return nil
@@ -86,7 +88,7 @@ func wanderOnce(ctx context.Context, l core.Store, owner, id string, say func(st
 	if err != nil {
 		return err
 	}
-	for rec.Lease.Owner != "" {
+	for step := rec.Lease.Epoch * 1000; rec.Lease.Owner != ""; {
 		next := rec.State.Next()
 		m := core.Move{To: next[rand.IntN(len(next))], Event: core.Event{Text: "wandering"}}
 		open := rec.Intent != nil && rec.Intent.State == core.IntentOpen
@@ -120,11 +122,12 @@ func wanderOnce(ctx context.Context, l core.Store, owner, id string, say func(st
 				continue
 			}
 		}
-		say("try", rec.ID, m.To)
+		step++
+		say("try", rec.ID, step, m.To)
 		if rec, err = l.Advance(ctx, rec.Lease, m); err != nil {
 			return err
 		}
-		say("ok", rec.ID, rec.State)
+		say("ok", rec.ID, step, rec.State)
 	}
 	if rec.State == core.Parked && rand.IntN(2) == 0 {
 		if err := l.Retry(ctx, rec.ID, "ann"); err != nil {
@@ -139,29 +142,36 @@ func wanderOnce(ctx context.Context, l core.Store, owner, id string, say func(st
 		return err
 	}
 	to := []core.State{core.Reported, core.Overtaken}[rand.IntN(2)]
-	say("try", it.TaskID, to)
+	const last = math.MaxInt64
+	say("try", it.TaskID, last, to)
 	if err := l.SettleReport(ctx, it, to, core.Event{}); err != nil {
 		return err
 	}
-	say("ok", it.TaskID, to)
+	say("ok", it.TaskID, last, to)
 	return nil
+}
+
+// step is the nth state of a task.
+type step struct {
+	n     int64
+	state core.State
 }
 
 // TestKilledAtAnyMoment kills a runner again and again and looks at what it left.
 func TestKilledAtAnyMoment(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger.db")
-	acked, tried := map[string]core.State{}, map[string]core.State{}
-	for range 12 {
+	acked, tried := map[string]step{}, map[string]step{}
+	for range 3 + 9/slower {
 		runUntilKilled(t, path, 20+rand.IntN(600), acked, tried)
 		inspect(t, path, acked, tried)
 	}
-	if len(acked) < 50 {
+	if len(acked) < 20 {
 		t.Errorf("only %d tasks were seen", len(acked))
 	}
 }
 
 // runUntilKilled runs a wanderer and kills it after some lines.
-func runUntilKilled(t *testing.T, path string, lines int, acked, tried map[string]core.State) {
+func runUntilKilled(t *testing.T, path string, lines int, acked, tried map[string]step) {
 	t.Helper()
 	child := exec.Command(os.Args[0])
 	child.Env = append(os.Environ(), crashEnv+"="+path)
@@ -171,16 +181,15 @@ func runUntilKilled(t *testing.T, path string, lines int, acked, tried map[strin
 	must(t, child.Start())
 	scan := bufio.NewScanner(out)
 	for n := 0; scan.Scan(); n++ {
-		word, rest, _ := strings.Cut(scan.Text(), " ")
-		id, state, _ := strings.Cut(rest, " ")
-		switch word {
-		case "try":
-			tried[id] = core.State(state)
-		case "ok":
-			acked[id] = core.State(state)
-			delete(tried, id)
-		default:
+		var word, id string
+		var s step
+		if got, err := fmt.Sscan(scan.Text(), &word, &id, &s.n, &s.state); got != 4 || err != nil {
 			t.Errorf("the runner says: %s", scan.Text())
+			continue
+		}
+		said := map[string]map[string]step{"try": tried, "ok": acked}[word]
+		if s.n >= said[id].n {
+			said[id] = s
 		}
 		if n == lines {
 			must(t, child.Process.Kill())
@@ -194,7 +203,7 @@ func runUntilKilled(t *testing.T, path string, lines int, acked, tried map[strin
 }
 
 // inspect checks the ledger that a killed runner left.
-func inspect(t *testing.T, path string, acked, tried map[string]core.State) {
+func inspect(t *testing.T, path string, acked, tried map[string]step) {
 	t.Helper()
 	l, err := openFile(path)
 	must(t, err)
@@ -232,20 +241,19 @@ func inspect(t *testing.T, path string, acked, tried map[string]core.State) {
 			t.Errorf("%s lost its entity", r.ID)
 		}
 	}
-	for id, state := range acked {
+	for id, sure := range acked {
 		r, ok := stored[id]
 		switch {
 		case !ok:
-			t.Errorf("%s is lost; it was acknowledged as %s", id, state)
-		case r.State != state && r.State != tried[id]:
-			t.Errorf("%s is %s; acknowledged was %s, tried %q", id, r.State, state, tried[id])
-		default:
-			acked[id] = r.State
+			t.Errorf("%s is lost; it was acknowledged as %s", id, sure.state)
+		case r.State != sure.state && (r.State != tried[id].state || tried[id].n <= sure.n):
+			t.Errorf("%s is %s; acknowledged was %v, tried %v", id, r.State, sure, tried[id])
 		}
+		acked[id] = step{max(sure.n, tried[id].n), r.State}
 	}
 	for id := range stored {
 		if _, ok := acked[id]; !ok {
-			acked[id] = stored[id].State // stored, and killed before it was said
+			acked[id] = step{0, stored[id].State} // stored, and killed before it was said
 		}
 	}
 	clear(tried)

@@ -14,10 +14,12 @@ import (
 )
 
 func TestSQLite(t *testing.T) {
+	t.Parallel()
 	ledgertest.Run(t, func(t *testing.T, now func() time.Time) core.Store { return ledgertest.SQLiteAt(t, now) })
 }
 
 func TestPostgreSQL(t *testing.T) {
+	t.Parallel()
 	url := ledgertest.Postgres(t)
 	ledgertest.Run(t, func(t *testing.T, now func() time.Time) core.Store {
 		l := ledgertest.OpenAt(t, url, now)
@@ -34,7 +36,8 @@ func wipe(t testing.TB, url string) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close(context.Background()) }()
-	for _, table := range []string{"flag", "lister", "runner", "runner_site", "site", "task", "entity", "intent", "account", "identity", "outbox", "ask", "event"} {
+	for _, table := range []string{"flag", "lister", "runner", "runner_site", "site", "task", "entity", "intent", "account", "identity", "outbox", "ask", "event",
+		"bulk_site", "bulk_seen", "bulk_batch", "bulk_import", "bulk_row"} {
 		if _, err := conn.Exec(t.Context(), "DELETE FROM "+table); err != nil {
 			t.Fatal(err)
 		}

@@ -54,6 +54,6 @@ var retainSteps = []string{
 	`DELETE FROM ask WHERE task_id = $1`,
 	`UPDATE identity SET task_id = NULL, secrets_mac = NULL WHERE task_id = $1`,
 	`DELETE FROM event WHERE task_id = $1`,
-	`UPDATE bulk_row SET sealed = NULL WHERE task_id = $1`,
+	`UPDATE bulk_row SET sealed = NULL WHERE task_id = $1 AND task_id <> ''`,
 	`DELETE FROM task WHERE id = $1`,
 }

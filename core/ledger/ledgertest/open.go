@@ -9,7 +9,9 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
+	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -69,8 +71,34 @@ func OnPostgres(t testing.TB) core.Store { return OpenAt(t, Postgres(t), nil) }
 // SQLiteAt is SQLite with a clock; nil is the process's.
 func SQLiteAt(t testing.TB, now func() time.Time) core.Store {
 	t.Helper()
-	return OpenAt(t, "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"), now)
+	data, err := empty()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return OpenAt(t, "sqlite:"+path, now)
 }
+
+// empty is the file of an empty ledger, which is quicker to copy than to make.
+var empty = sync.OnceValues(func() (data []byte, err error) {
+	dir, err := os.MkdirTemp("", "rollcall-ledger-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	path := filepath.Join(dir, "ledger.db")
+	l, err := ledger.Open(context.Background(), ledger.Options{URL: "sqlite:" + path, Keys: NewKey("test")})
+	if err != nil {
+		return nil, err
+	}
+	if err := l.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
 
 // OpenAt opens the ledger at an address with NewKey("test") and closes it when
 // the test ends. A nil clock is the database's own.
