@@ -120,7 +120,7 @@ func (x *tx) bulkWork(w *core.BulkWindow) error {
 		now, oldest, begun, paused int64
 		byPerson                   bool
 	)
-	if err := x.row(`SELECT CAST({now} AS BIGINT), (SELECT count(*) FROM bulk_row WHERE domain = $2 AND state IN ('waiting', 'uncertain'))`,
+	if err := x.row(`SELECT CAST({now} AS BIGINT), (SELECT count(*) FROM bulk_row WHERE domain = $2 AND `+bulkToSend+`)`,
 		x.l.clock(), w.Domain).Scan(&now, &w.Rows); err != nil {
 		return err
 	}
@@ -324,6 +324,9 @@ func (x *tx) endRow(e core.BulkEnd, r core.BulkRowEnd, now int64) error {
 	}
 	if err != nil {
 		return err
+	}
+	if t.rec.State != core.Intended && t.rec.State != core.Unknown {
+		return nil // a person has settled it meanwhile
 	}
 	if err := x.fill(t); err != nil {
 		return err

@@ -104,11 +104,12 @@ func (l *Ledger) AddImport(ctx context.Context, imp core.BulkImport, rows []core
 
 // importAgain puts what was refused as a whole back into the queue.
 func (x *tx) importAgain(id string, batch int, now int64) error {
-	if _, err := x.exec(`UPDATE bulk_import SET batch = $2 WHERE id = $1 AND $2 > 0`, id, batch); err != nil {
-		return err
-	}
-	if _, err := x.exec(`UPDATE bulk_row SET batch_size = $2 WHERE import_id = $1 AND $2 > 0`, id, batch); err != nil {
-		return err
+	if batch > 0 {
+		for _, q := range []string{`UPDATE bulk_import SET batch = $2 WHERE id = $1`, `UPDATE bulk_row SET batch_size = $2 WHERE import_id = $1`} {
+			if _, err := x.exec(q, id, batch); err != nil {
+				return err
+			}
+		}
 	}
 	_, err := x.exec(`UPDATE bulk_row SET state = 'waiting', message = '', updated = $2 WHERE import_id = $1 AND state = 'refused' AND sealed IS NOT NULL`, id, now)
 	return err
@@ -281,13 +282,18 @@ func (l *Ledger) ImportRows(ctx context.Context, id string, f func(core.BulkRow)
 	}
 }
 
+// bulkToSend are the rows that go out. One of a task goes out again only while
+// nobody knows what became of the task.
+const bulkToSend = `state IN ('waiting', 'uncertain')
+	AND (task_id = '' OR EXISTS (SELECT 1 FROM task t WHERE t.id = bulk_row.task_id AND t.state = 'unknown'))`
+
 // BulkNext implements core.BulkStore.
 func (l *Ledger) BulkNext(ctx context.Context, domain string, limit int) ([]core.BulkRow, error) {
 	var out []core.BulkRow
 	err := l.read(ctx, "read the users to be sent", func(x *tx) error {
 		out = nil
 		return x.bulkRows(func(r core.BulkRow) error { out = append(out, r); return nil },
-			`WHERE domain = $1 AND state IN ('waiting', 'uncertain') ORDER BY seq, id LIMIT $2`, domain, limit)
+			`WHERE domain = $1 AND `+bulkToSend+` ORDER BY seq, id LIMIT $2`, domain, limit)
 	})
 	return out, err
 }

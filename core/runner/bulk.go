@@ -48,8 +48,11 @@ type Bulk struct {
 
 // bulkTasks brings the tasks of a task manager into calls.
 type bulkTasks interface {
-	// begun works on one task under way; false when none is due.
-	begun(ctx context.Context, opens time.Duration) (bool, error)
+	// begun works on one task under way; false when none is due. wait is how long no
+	// call may begin.
+	begun(ctx context.Context, wait time.Duration) (bool, error)
+	// waiting is how many started tasks wait for this call.
+	waiting() int
 	// gather claims and starts tasks for a call.
 	gather(ctx context.Context, most int) ([]core.BulkTask, error)
 	// release gives back what gather took and the call did not.
@@ -123,7 +126,11 @@ func (b *Bulk) Next(ctx context.Context) (time.Duration, error) {
 	}
 	next := idle
 	if b.tasks != nil {
-		did, err := b.tasks.begun(ctx, w.OpensIn)
+		wait := w.OpensIn
+		if w.Held {
+			wait = max(wait, idle)
+		}
+		did, err := b.tasks.begun(ctx, wait)
 		if err != nil || did {
 			return 0, err
 		}
@@ -131,17 +138,19 @@ func (b *Bulk) Next(ctx context.Context) (time.Duration, error) {
 			next = min(next, max(time.Until(w.BegunDue), time.Millisecond))
 		}
 	}
-	ready := w.Ready
+	ready, started := w.Ready, 0
 	if b.tasks == nil {
 		ready = 0
+	} else {
+		started = b.tasks.waiting()
 	}
 	switch {
-	case w.Held, w.Rows+ready == 0:
+	case w.Held, w.Rows+ready+started == 0:
 		return next, nil
 	case w.OpensIn > 0:
 		return min(next, w.OpensIn), nil
 	}
-	if w.Rows == 0 && ready < site.Max {
+	if w.Rows+started == 0 && ready < site.Max {
 		if left := site.MaxWait - time.Since(w.Oldest); left > 0 {
 			return min(next, left), nil
 		}

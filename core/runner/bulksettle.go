@@ -3,6 +3,7 @@ package runner
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/rollcall-run/rollcall/core"
 )
@@ -49,11 +50,10 @@ func (b *Bulk) settle(batch core.BulkBatch, results []core.BulkResult, err error
 	}
 	for _, r := range batch.Rows {
 		e := core.BulkRowEnd{ID: r.ID, State: state, Message: end.Message}
-		switch {
-		case r.Uncertain && state != core.BulkUncertain:
-			// This call made nothing; an earlier one may have.
-			e.State = core.BulkUncertain
-		case state == core.BulkUncertain && r.Sends >= holdUncertain && end.Hold == "":
+		if r.Uncertain && r.TaskID != "" && state == core.BulkRefused {
+			e.State = core.BulkUncertain // this call made nothing; an earlier one may have
+		}
+		if e.State == core.BulkUncertain && r.Sends >= holdUncertain && end.Hold == "" {
 			end.Hold = fmt.Sprintf("%d calls in a row had no known outcome (%s); look at the site, then: rollcall site resume %s", r.Sends, end.Message, end.Domain)
 		}
 		end.Rows = append(end.Rows, e)
@@ -71,7 +71,7 @@ func (b *Bulk) split(end *core.BulkEnd, batch core.BulkBatch, results []core.Bul
 	count := map[core.BulkState]int{}
 	for _, r := range batch.Rows {
 		res, ok := byRow[r.ID]
-		e := core.BulkRowEnd{ID: r.ID, UserID: res.UserID, Message: b.line(res.Message)}
+		e := core.BulkRowEnd{ID: r.ID, UserID: res.UserID, Message: b.line(res.Message), Exists: res.Answer == core.BulkExists}
 		switch {
 		case !ok:
 			e.State, e.Message = core.BulkUncertain, "the answer does not name this user"
@@ -104,5 +104,5 @@ func (b *Bulk) split(end *core.BulkEnd, batch core.BulkBatch, results []core.Bul
 
 // line is a site's text in one redacted line.
 func (b *Bulk) line(s string) string {
-	return cutText(oneLine(b.o.Redact(s)), 300)
+	return strings.Join(strings.Fields(printable(b.o.Redact(s), 300)), " ")
 }

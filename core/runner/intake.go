@@ -131,6 +131,17 @@ func (r *Runner) take(ctx context.Context, page core.Listing) (int, error) {
 				continue
 			}
 		}
+		if r.bulkTakes(l.Task) {
+			run = append(run, l.Task)
+			continue
+		}
+		if r.bulkWithoutLink(l.Task.Domain) {
+			h := held[l.Task.Domain]
+			h.Tasks++
+			h.Allowed, h.Reason, h.Command = true, "the address of a profile made by its bulk API is not known", fmt.Sprintf("set [hoola.%q] profile_url", l.Task.Domain)
+			held[l.Task.Domain] = h
+			continue
+		}
 		if _, err := r.o.Catalog.Lookup(l.Task.Domain); err != nil {
 			var no *core.NoBinding
 			if !errors.As(err, &no) {
@@ -235,7 +246,11 @@ func (r *Runner) quiet(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("look for reports: %w", err)
 	}
-	return (due.IsZero() || due.After(horizon)) && r.busy() == 0, nil
+	if !due.IsZero() && !due.After(horizon) {
+		return false, nil
+	}
+	quiet, err := r.bulkQuiet(ctx, horizon)
+	return quiet && r.busy() == 0, err
 }
 
 // untilQuiet waits until there may be nothing left to do, at most for wait.

@@ -48,6 +48,11 @@ type Options struct {
 	Wait time.Duration
 	// Observe is called for every event, from many goroutines. It may be nil.
 	Observe func(Notice)
+	// Bulks are the sites whose accounts are made many at a time. They need Batches
+	// and Clock.
+	Bulks   []BulkService
+	Batches core.BulkStore
+	Clock   func() core.Moment
 	Limits  Limits
 }
 
@@ -147,6 +152,7 @@ func (o *Options) check() error {
 	need(o.Owner != "", "Owner")
 	need(o.Dir != "", "Dir")
 	need(o.Slots > 0, "Slots")
+	need(len(o.Bulks) == 0 || o.Batches != nil && o.Clock != nil, "Batches or Clock for its bulk sites")
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

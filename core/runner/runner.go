@@ -118,6 +118,10 @@ func (r *Runner) Run(ctx, now context.Context) error {
 	start(&loops, loop, "upkeep", r.upkeep)
 	start(&loops, loop, "claim", func(ctx context.Context) error { return r.claiming(ctx, hard) })
 	start(&keepers, background, "report", r.reporting)
+	for _, s := range r.o.Bulks {
+		// A call under way is let end, as a visit is.
+		start(&r.visited, loop, "bulk calls", func(ctx context.Context) error { return r.bulk(ctx, hard, s) })
+	}
 
 	<-loop.Done()
 	loops.Wait()
@@ -259,6 +263,9 @@ func (r *Runner) patient(ctx context.Context, what string, err error) error {
 func (r *Runner) putSites(ctx context.Context) error {
 	var sites []core.SiteLimits
 	for _, b := range r.o.Catalog.Bindings() {
+		if r.isBulk(b.Domain) {
+			continue // its own loop claims its tasks
+		}
 		sites = append(sites, core.SiteLimits{
 			Domain: b.Domain, Driver: b.Driver, Every: b.Pace.Every,
 			Concurrency: max(b.Pace.Concurrency, 1), MaxPerDay: b.MaxPerDay, Expires: b.Expires,

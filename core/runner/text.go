@@ -16,7 +16,12 @@ func (r *Runner) line(s string) string {
 // text redacts, drops what a terminal or a log could take for a command, and cuts
 // it to at most that many characters.
 func (r *Runner) text(s string, most int) string {
-	s = r.o.Redact.Redact(strings.ToValidUTF8(s, "�"))
+	return printable(r.o.Redact.Redact(strings.ToValidUTF8(s, "�")), most)
+}
+
+// printable is text without the redaction.
+func printable(s string, most int) string {
+	s = strings.ToValidUTF8(s, "�")
 	var b strings.Builder
 	n, total := 0, utf8.RuneCountInString(s)
 	for _, c := range s {
