@@ -79,6 +79,11 @@ func (d *decoder) check(cfg *Config, dir string) {
 			d.bad([]string{"mail", name, "password"}, "it is empty")
 		}
 	}
+	for name, h := range cfg.Hoola {
+		h.Domain = name
+		cfg.Hoola[name] = h
+		d.checkHoola(h)
+	}
 	for name, site := range cfg.Sites {
 		site.Domain = name
 		cfg.Sites[name] = site
@@ -89,6 +94,43 @@ func (d *decoder) check(cfg *Config, dir string) {
 			}
 			d.bad(path, format, args...)
 		})
+	}
+}
+
+// hoolaEvery is the least time between two calls that the platform asks for.
+const hoolaEvery = 10 * time.Minute
+
+var nameFields = regexp.MustCompile(`\{[^}]*\}`)
+
+func (d *decoder) checkHoola(h Hoola) {
+	at := func(key string) []string { return []string{"hoola", h.Domain, key} }
+	if err := checkDomain(h.Domain); err != nil {
+		d.bad([]string{"hoola", h.Domain}, "%s", err)
+	}
+	base, err := url.Parse(h.BaseURL)
+	local := h.BaseURL != "" && err == nil && loopback(base.Hostname())
+	if h.BaseURL != "" && err == nil && base.Scheme == "http" && !local {
+		d.bad(at("base_url"), "http:// would send the token unencrypted; use https://")
+	}
+	if h.Every < hoolaEvery && !local {
+		d.bad(at("every"), "it must be at least %s: the platform asks for it", "10m")
+	}
+	if strings.TrimSpace(h.Name) == "" {
+		d.bad(at("name"), "it is empty")
+	}
+	for _, f := range nameFields.FindAllString(h.Name, -1) {
+		if !slices.Contains([]string{"{first_name}", "{last_name}", "{username}"}, f) {
+			d.bad(at("name"), "%s is not one of {first_name}, {last_name}, {username}", f)
+		}
+	}
+	if h.ProfileURL == "" {
+		return
+	}
+	plain := strings.NewReplacer("{userId}", "x", "{username}", "x").Replace(h.ProfileURL)
+	if u, err := url.Parse(plain); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || strings.ContainsAny(plain, "{}") {
+		d.bad(at("profile_url"), "it is not an address with {userId} or {username}")
+	} else if plain == h.ProfileURL {
+		d.bad(at("profile_url"), "it names neither {userId} nor {username}: every user would have the same profile")
 	}
 }
 
@@ -184,6 +226,14 @@ func (c *Config) Warnings(now time.Time) []string {
 			out = append(out, fmt.Sprintf("%s: %s does not run: allowed is not given; write on what basis it may be automated (owner, contract or terms)", s.Place, s.Domain))
 		case s.Expired(now):
 			out = append(out, fmt.Sprintf("%s: %s does not run: its basis (%s) ended at %s; renew it and change expires", s.Place, s.Domain, s.Allowed, s.Expires.Format(time.RFC3339)))
+		}
+	}
+	for _, h := range slices.SortedFunc(maps.Values(c.Hoola), func(a, b Hoola) int { return cmp.Compare(a.Domain, b.Domain) }) {
+		switch {
+		case h.Allowed == "":
+			out = append(out, fmt.Sprintf("%s: no call is made to %s: allowed is not given; write on what basis accounts may be made (owner, contract or terms)", h.Place, h.Domain))
+		case h.Expired(now):
+			out = append(out, fmt.Sprintf("%s: no call is made to %s: its basis (%s) ended at %s; renew it and change expires", h.Place, h.Domain, h.Allowed, h.Expires.Format(time.RFC3339)))
 		}
 	}
 	return out

@@ -148,6 +148,20 @@ func (d *decoder) value(path []string, raw any, tag reflect.StructTag, v reflect
 		} else {
 			d.wrong(path, "a whole number", raw)
 		}
+	case reflect.Float64:
+		f, ok := raw.(float64)
+		if n, whole := raw.(int64); whole {
+			f, ok = float64(n), true
+		}
+		if !ok {
+			d.wrong(path, "a number", raw)
+			return
+		}
+		v.SetFloat(f)
+		least, _ := strconv.ParseFloat(tag.Get("min"), 64)
+		if most, err := strconv.ParseFloat(tag.Get("max"), 64); err == nil && !(f >= least && f <= most) {
+			d.bad(path, "it must be from %s to %s", tag.Get("min"), tag.Get("max"))
+		}
 	case reflect.Struct:
 		if m, ok := raw.(map[string]any); ok {
 			d.table(path, m, v)

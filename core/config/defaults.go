@@ -41,6 +41,8 @@ func element(t reflect.Type) reflect.Value {
 	switch e := v.Addr().Interface().(type) {
 	case *Site:
 		*e = Site{OnExists: "fail", Terms: "person"}
+	case *Hoola:
+		*e = Hoola{Every: 10 * time.Minute, Timeout: 5 * time.Minute, Batch: 100, MaxWait: 10 * time.Minute, HoldAbove: 0.2, Name: "{last_name} {first_name}"}
 	case *Mailbox:
 		*e = Mailbox{User: "{email}", Password: []Secret{Template("{app_password}"), Template("{pass_mail}")}}
 	}

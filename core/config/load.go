@@ -176,7 +176,7 @@ func (d *decoder) resolve(dir string, path []string, tag reflect.StructTag, v re
 			*p = d.absolute(dir, path, *p)
 		}
 		return
-	case *map[string]Site, *time.Time, *map[string]any:
+	case *map[string]Site, *float64, *time.Time, *map[string]any:
 		return
 	}
 	switch v.Kind() {

@@ -114,6 +114,15 @@ func schemaOf(v reflect.Value, tag reflect.StructTag) object {
 			s["maximum"] = n
 		}
 		return s
+	case reflect.Float64:
+		s := object{"type": "number"}
+		if n, err := strconv.ParseFloat(tag.Get("min"), 64); err == nil {
+			s["minimum"] = n
+		}
+		if n, err := strconv.ParseFloat(tag.Get("max"), 64); err == nil {
+			s["maximum"] = n
+		}
+		return s
 	case reflect.Slice:
 		return object{"type": "array", "items": schemaOf(element(v.Type().Elem()), tag)}
 	case reflect.Map:
@@ -178,6 +187,8 @@ func shown(v reflect.Value) (any, bool) {
 		return v.Bool(), true
 	case reflect.Int:
 		return v.Int(), true
+	case reflect.Float64:
+		return v.Float(), true
 	case reflect.Slice:
 		return v.Interface(), v.Len() > 0 && v.Type().Elem().Kind() == reflect.String
 	}

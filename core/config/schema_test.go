@@ -32,7 +32,11 @@ func TestCommentsStateTheDefaults(t *testing.T) {
 			n++
 			want := "none"
 			if d, ok := shown(fv); ok {
-				want = strings.Join(strings.Fields(strings.Trim(strings.ReplaceAll(fmt.Sprint(d), "} {", "}, {"), "[]")), " ")
+				want = fmt.Sprint(d)
+				if fv.Kind() == reflect.Slice {
+					want = strings.ReplaceAll(want, "} {", "}, {")
+				}
+				want = strings.Join(strings.Fields(strings.Trim(want, "[]")), " ")
 			}
 			m := ends.FindStringSubmatch(docs()[name])
 			if m == nil || m[1] != want {

@@ -10,22 +10,23 @@ type Config struct {
 	// Secrets may stand in this file as plain text, which anyone who reads the file can then read too. Defaults to false.
 	AllowLiteralSecrets bool `toml:"allow_literal_secrets"`
 
-	State      State           `toml:"state"`
-	Entity     Entity          `toml:"entity"`
-	Store      Store           `toml:"store"`
-	Browser    Browser         `toml:"browser"`
-	Drivers    Drivers         `toml:"drivers"`
-	Plugins    []Plugin        `toml:"plugin"`
-	Sites      map[string]Site `toml:"sites"`
-	SitesFiles []SitesFile     `toml:"sites_file"`
-	Assets     Assets          `toml:"assets"`
-	Mail       Mail            `toml:"mail"`
-	Pace       DefaultPace     `toml:"pace"`
-	Retry      Retry           `toml:"retry"`
-	Human      Human           `toml:"human"`
-	Lease      Lease           `toml:"lease"`
-	Limits     Limits          `toml:"limits"`
-	Log        Log             `toml:"log"`
+	State      State            `toml:"state"`
+	Entity     Entity           `toml:"entity"`
+	Store      Store            `toml:"store"`
+	Browser    Browser          `toml:"browser"`
+	Drivers    Drivers          `toml:"drivers"`
+	Plugins    []Plugin         `toml:"plugin"`
+	Sites      map[string]Site  `toml:"sites"`
+	SitesFiles []SitesFile      `toml:"sites_file"`
+	Assets     Assets           `toml:"assets"`
+	Hoola      map[string]Hoola `toml:"hoola"`
+	Mail       Mail             `toml:"mail"`
+	Pace       DefaultPace      `toml:"pace"`
+	Retry      Retry            `toml:"retry"`
+	Human      Human            `toml:"human"`
+	Lease      Lease            `toml:"lease"`
+	Limits     Limits           `toml:"limits"`
+	Log        Log              `toml:"log"`
 
 	file    string
 	secrets []Secret
@@ -131,6 +132,37 @@ type SitesFile struct {
 type Assets struct {
 	// Private hosts from which images may be fetched; public ones always may. Defaults to none.
 	Allow []string `toml:"allow"`
+}
+
+// Hoola is a tenant of Hoola, whose accounts are made many at a time, under its domain.
+type Hoola struct {
+	// Domain is the tenant's, a lower-case A-label.
+	Domain string `toml:"-"`
+	// Place is the file and line that names the tenant.
+	Place string `toml:"-"`
+
+	// Basis on which accounts may be made by a program: it is yours (owner), you have a contract, or its terms allow it. Without one no call is made. Defaults to none.
+	Allowed string `toml:"allowed" oneof:"owner contract terms"`
+	// Last day of the basis, in UTC; no call is made after it. Defaults to none.
+	Expires time.Time `toml:"expires"`
+	// Token of the call: env:NAME or file:PATH. Defaults to none.
+	Token Secret `toml:"token"`
+	// Where the tenant really is; none means https://DOMAIN. Defaults to none.
+	BaseURL string `toml:"base_url" url:"http https"`
+	// Time from the end of a call to the start of the next; less than 10m for loopback addresses only. Defaults to 10m.
+	Every time.Duration `toml:"every" min:"0s" max:"24h"`
+	// Longest time of one call. Defaults to 5m.
+	Timeout time.Duration `toml:"timeout" min:"1s" max:"30m"`
+	// Users in one call, at most 100. Defaults to 100.
+	Batch int `toml:"batch" min:"1" max:"100"`
+	// How long tasks gather before a call goes out part-full. Defaults to 10m.
+	MaxWait time.Duration `toml:"max_wait" min:"0s" max:"24h"`
+	// Share of refused users in a call that holds the next call until a person says so. Defaults to 0.2.
+	HoldAbove float64 `toml:"hold_above" min:"0" max:"1"`
+	// Name of a task's user, of {first_name}, {last_name} and {username}. Defaults to {last_name} {first_name}.
+	Name string `toml:"name"`
+	// Address of a user's profile, with {userId} or {username}; without it no task of the domain is run. Defaults to none.
+	ProfileURL string `toml:"profile_url"`
 }
 
 // Mail is how confirmation mail is read. Its further tables are mailboxes by
@@ -260,6 +292,9 @@ type Pace struct {
 	// Visits at the same time; 0 means the driver's, else what [pace] says. Defaults to 0.
 	Concurrency int `toml:"concurrency" min:"0" max:"256"`
 }
+
+// Expired reports whether the basis has ended at now.
+func (h Hoola) Expired(now time.Time) bool { return !h.Expires.IsZero() && !now.Before(h.Expires) }
 
 // Expired reports whether the basis has ended at now.
 func (s Site) Expired(now time.Time) bool { return !s.Expires.IsZero() && !now.Before(s.Expires) }

@@ -42,6 +42,9 @@ func (sb *Sandbox) Config(dir string) string {
 	fmt.Fprintf(&b, "[drivers]\nscripts = [%s]\n\n", q(filepath.Join(dir, "scripts")))
 	fmt.Fprintf(&b, "[assets]\nallow = [\"127.0.0.1\"]\n\n[human]\nhold = \"3s\"\n\n")
 	fmt.Fprintf(&b, "[mail.\"*\"]\nimap = %s\nuser = \"{email}\"\npassword = [\"{app_password}\"]\n\n", q(sb.Mail.URL))
+	fmt.Fprintf(&b, "# The platform asks for ten minutes between two calls; on this machine seconds do.\n[hoola.%s]\nallowed = \"owner\"\nbase_url = %s\ntoken = %s\n",
+		q(HoolaDomain), q(sb.Hoola.URL), q("file:"+filepath.Join(dir, "hoola.token")))
+	fmt.Fprintf(&b, "every = %s\ntimeout = \"10s\"\nmax_wait = \"1s\"\nprofile_url = %s\n\n", q(sb.Hoola.Every.String()), q(sb.Hoola.URL+"/profile/{userId}"))
 	site := func(domain, url, more string) {
 		fmt.Fprintf(&b, "[sites.%s]\nallowed = \"owner\"\nbase_url = %s\npace = { every = \"1ms\", concurrency = 2 }\n%s\n", q(domain), q(url), more)
 	}
@@ -62,7 +65,7 @@ func (sb *Sandbox) WriteConfig(dir string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sandbox configuration: %w", err)
 	}
-	files := map[string]string{"rollcall.toml": sb.Config(dir), "entity.key": sb.Manager.APIKey + "\n"}
+	files := map[string]string{"rollcall.toml": sb.Config(dir), "entity.key": sb.Manager.APIKey + "\n", "hoola.token": sb.Hoola.Token + "\n"}
 	for name, text := range Scripts() {
 		files[filepath.Join("scripts", name)] = text
 	}

@@ -48,12 +48,14 @@ type Options struct {
 	Terms  bool // Board asks to accept its terms at sign-up.
 	Weight int  // Bytes of script, style sheet and picture that Board's pages carry besides their own.
 	TLS    bool // Board is served over TLS and h2 too.
+
+	HoolaEvery time.Duration // Between two calls of the bulk API. Defaults to 10m.
 }
 
 // Addrs are the loopback addresses to serve on, "127.0.0.1:8080"; an empty one
 // means any free port.
 type Addrs struct {
-	Manager, Admin, Mail, Images, Board, BoardTLS, Community, Wizard, Guarded string
+	Manager, Admin, Mail, Images, Board, BoardTLS, Community, Wizard, Guarded, Hoola string
 }
 
 // Sandbox is everything, running.
@@ -65,6 +67,7 @@ type Sandbox struct {
 	Community *Site
 	Wizard    *Site
 	Guarded   *Site
+	Hoola     *Hoola
 	Admin     Admin
 
 	options   Options
@@ -96,7 +99,7 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	sb := &Sandbox{options: o, Manager: newManager(o), Images: &Images{}}
+	sb := &Sandbox{options: o, Manager: newManager(o), Images: &Images{}, Hoola: newHoola(o)}
 	site := func(i uint64, name, domain string) *Site {
 		return &Site{
 			Name: name, Domain: domain, clock: o.Clock, options: o, pages: pages, tokens: newTokens(o.Seed, i),
@@ -125,6 +128,7 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 		{o.Addrs.Community, sb.Community.community(), nil, &sb.Community.URL},
 		{o.Addrs.Wizard, sb.Wizard.wizard(), nil, &sb.Wizard.URL},
 		{o.Addrs.Guarded, sb.Guarded.guarded(), nil, &sb.Guarded.URL},
+		{o.Addrs.Hoola, sb.Hoola.handler(), nil, &sb.Hoola.URL},
 	}
 	if o.TLS {
 		cert, roots, err := selfSigned(BoardDomain, time.Now())
