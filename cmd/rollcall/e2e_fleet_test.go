@@ -183,3 +183,19 @@ func TestARunnerThatSleptWhileItReportedGoesOn(t *testing.T) {
 	sleeper.stop()
 	w.checkDone()
 }
+
+// TestARunWaitsForAShortCommand: a command has the SQLite file open when a run starts.
+func TestARunWaitsForAShortCommand(t *testing.T) {
+	w := newWorld(t, settings{})
+	w.add(w.sb.Board, sandbox.StateRegister, 1)
+	l := w.ledger()
+	r := w.start(w.config("one"), "--once")
+	r.await("the run waits", message("another process has the ledger; waiting for it"))
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if code := r.end(patience); code != exitDone {
+		t.Fatalf("ended with %d\n%s", code, r.tail())
+	}
+	w.checkDone()
+}

@@ -17,6 +17,7 @@ import (
 	"github.com/rollcall-run/rollcall/core/asset"
 	"github.com/rollcall-run/rollcall/core/browser"
 	"github.com/rollcall-run/rollcall/core/config"
+	"github.com/rollcall-run/rollcall/core/control"
 	"github.com/rollcall-run/rollcall/core/egress"
 	"github.com/rollcall-run/rollcall/core/entity"
 	"github.com/rollcall-run/rollcall/core/ledger"
@@ -99,7 +100,7 @@ func (h *house) open(ctx context.Context, manager core.TaskManager) (err error) 
 	for _, w := range cfg.Warnings(time.Now()) {
 		h.log.Warn("configuration", "what", w)
 	}
-	if h.store, err = openLedger(ctx, cfg, h.log); err != nil {
+	if h.store, err = takeLedger(ctx, cfg, h.log); err != nil {
 		return err
 	}
 	h.later(h.store.Close)
@@ -149,6 +150,32 @@ func (h *house) close() {
 		}
 	}
 	h.closes = nil
+}
+
+// takeLedger opens the ledger for a run. A short command may have the file open
+// this moment and is waited for; another runner is not.
+func takeLedger(ctx context.Context, cfg *config.Config, log *slog.Logger) (*ledger.Ledger, error) {
+	said := false
+	for deadline := time.Now().Add(startTime); ; {
+		l, err := openLedger(ctx, cfg, log)
+		var used *ledger.InUseError
+		if !errors.As(err, &used) || time.Now().After(deadline) {
+			return l, err
+		}
+		if runner, dialed := control.Dial(ctx, controlPath(cfg)); dialed == nil {
+			runner.Close()
+			return nil, err
+		}
+		if !said {
+			log.Info("another process has the ledger; waiting for it", "pid", used.PID)
+			said = true
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 // openLedger opens the database with the key that seals it.

@@ -82,6 +82,9 @@ func (v *visit) phase(p core.Phase) (core.Outcome, error) {
 			f.Code = core.Timeout
 		}
 		f.Phase = p
+		if refused := v.slot.gate.Refused(); len(refused) > 0 {
+			f.Detail = strings.TrimSpace(f.Detail + "\nhosts that the page asked for and may not reach: " + strings.Join(refused, ", "))
+		}
 		ev.Level, ev.Text = "WARN", string(p)+": "+f.Error()
 		if f.Detail != "" {
 			ev.Attrs["detail"] = v.r.text(f.Detail, 4000)
