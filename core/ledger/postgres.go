@@ -3,11 +3,14 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -106,6 +109,8 @@ func (d *postgresDB) announce()       { d.signals.announce() }
 func (d *postgresDB) clean(err error) error {
 	var e *pgconn.PgError
 	switch {
+	case away(err):
+		return awayError{err}
 	case !errors.As(err, &e):
 		return err
 	case strings.HasPrefix(e.Code, "53"):
@@ -116,6 +121,31 @@ func (d *postgresDB) clean(err error) error {
 		return fmt.Errorf("the database user may not do that; grant it CREATE on the schema: %w", err)
 	}
 	return err
+}
+
+// awayError is of a server that may come back: whoever waits and asks again may
+// find it.
+type awayError struct{ error }
+
+func (e awayError) Unwrap() error { return e.error }
+
+// Temporary says that the same call may work later.
+func (awayError) Temporary() bool { return true }
+
+// away reports whether the server could not be reached, is starting or stopping,
+// or kept a row locked for too long.
+func away(err error) bool {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		const lockTimeout, idleInTransaction = "55P03", "25P03"
+		return strings.HasPrefix(e.Code, "57P") || strings.HasPrefix(e.Code, "08") || e.Code == lockTimeout || e.Code == idleInTransaction
+	}
+	var (
+		connect *pgconn.ConnectError
+		broken  *net.OpError
+	)
+	return errors.As(err, &connect) || errors.As(err, &broken) || errors.Is(err, driver.ErrBadConn) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 func (d *postgresDB) backup(context.Context, string) error {

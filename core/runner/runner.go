@@ -21,6 +21,7 @@ type Runner struct {
 	idle    []*slot
 	made    int
 	visits  map[string]*visit // by task id
+	adrift  map[string]adrift // by task id
 	tally   Tally
 	pausing authPause
 
@@ -54,6 +55,7 @@ func New(o Options) (*Runner, error) {
 		run:    make(chan struct{}, o.Slots),
 		hld:    make(chan struct{}, o.Slots),
 		visits: map[string]*visit{},
+		adrift: map[string]adrift{},
 		wake:   make(chan struct{}, 1),
 		tally:  Tally{Tasks: map[string]core.State{}, HeldBack: map[string]HeldBack{}},
 	}
@@ -332,6 +334,9 @@ func (r *Runner) beat(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			r.o.Log.Warn("the leases were not renewed", "err", err)
 		}
+		if err == nil {
+			r.giveBack(ctx, held)
+		}
 		now := r.o.Egress.Now()
 		r.mu.Lock()
 		for id, v := range r.visits {
@@ -348,6 +353,26 @@ func (r *Runner) beat(ctx context.Context) error {
 		}
 		r.mu.Unlock()
 	}
+}
+
+// rejoin registers a runner again that slept past its registration: what it held
+// is others' now, and it goes on with new work.
+func (r *Runner) rejoin(ctx context.Context) {
+	r.o.Log.Warn("this runner slept past its leases; it joins again with new work")
+	r.mu.Lock()
+	for _, v := range r.visits {
+		v.cancel(core.ErrLeaseLost)
+	}
+	r.mu.Unlock()
+	err := r.o.Store.Join(ctx, r.o.Owner, r.o.Limits.Lease)
+	if err == nil {
+		err = r.putSites(ctx)
+	}
+	if err != nil && ctx.Err() == nil {
+		r.o.Log.Warn("joining again failed; the next heartbeat tries again", "err", err)
+		return
+	}
+	r.nudge()
 }
 
 // authPause stops claims and lists while the task manager does not accept the key.

@@ -239,8 +239,12 @@ func (v *visit) later(due time.Time, broken bool, why string) {
 		level = "WARN"
 	}
 	ev := core.Event{Kind: "log", Level: level, Text: v.r.line(why)}
-	if err := v.r.o.Store.Defer(ctx, v.record().Lease, due, broken, ev); err != nil && !errors.Is(err, core.ErrLeaseLost) {
-		v.log.Warn("the lease ends by itself", "err", err)
+	lease := v.record().Lease
+	if err := v.r.o.Store.Defer(ctx, lease, due, broken, ev); err != nil && !errors.Is(err, core.ErrLeaseLost) {
+		v.log.Warn("the task was not given back; that is tried again at the next heartbeat", "err", err)
+		v.r.mu.Lock()
+		v.r.adrift[v.id] = adrift{lease, due, broken, ev}
+		v.r.mu.Unlock()
 	}
 	v.ended = true
 }
