@@ -13,6 +13,7 @@ func (c *cli) commands() []*cobra.Command {
 		c.whichCommand(),
 		c.taskCommand(),
 		c.siteCommand(),
+		c.hoolaCommand(),
 		c.humanCommand(),
 		c.accountsCommand(),
 		c.backupCommand(),

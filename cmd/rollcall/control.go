@@ -29,7 +29,7 @@ func controlPath(cfg *config.Config) string { return filepath.Join(cfg.State.Dir
 // serveControl lets commands reach this runner until stop is called.
 func (h *house) serveControl(ctx context.Context) (stop func(), err error) {
 	v, _ := buildVersion()
-	return control.Serve(ctx, controlPath(h.cfg), redacting{h.store}, control.Options{Logger: h.log, Version: v})
+	return control.Serve(ctx, controlPath(h.cfg), redacting{h.store}, control.Options{Logger: h.log, Version: v, Bulk: h.store})
 }
 
 // redacting is an Admin whose free texts, which sites and drivers had a part in,

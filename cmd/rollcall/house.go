@@ -133,6 +133,11 @@ func (h *house) open(ctx context.Context, manager core.TaskManager) (err error) 
 		Exclusive: cfg.Entity.Exclusive, Connect: cfg.Entity.Connect, Server: cfg.Entity.BaseURL,
 		Limits: limits(cfg),
 	}
+	bulks, err := hoolaServices(cfg, h.redact, h.log)
+	if err != nil {
+		return usage(err)
+	}
+	h.runner.Bulks, h.runner.Batches, h.runner.Clock = bulks, h.store, bootMoment
 	if boxes != nil {
 		h.later(boxes.Close)
 		h.runner.Mail = boxes

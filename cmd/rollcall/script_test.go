@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -42,7 +43,7 @@ func scriptSandbox(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
 		ts.Fatalf("sandbox takes no arguments")
 	}
-	sb, err := sandbox.Start(context.Background(), sandbox.Options{})
+	sb, err := sandbox.Start(context.Background(), sandbox.Options{HoolaEvery: 300 * time.Millisecond})
 	ts.Check(err)
 	ts.Defer(func() { sb.Close() })
 	*ts.Value(sandboxKey{}).(**sandbox.Sandbox) = sb
@@ -51,6 +52,7 @@ func scriptSandbox(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Setenv("MANAGER", sb.Manager.URL)
 	ts.Setenv("MAIL", sb.Mail.URL)
+	ts.Setenv("HOOLA", sb.Hoola.URL)
 	ts.Setenv("MAIL_PASSWORD", sb.Mail.Password)
 	ts.Setenv("MANAGER_KEY", sb.Manager.APIKey)
 	_, err = sb.WriteConfig(ts.MkAbs("sandbox"))

@@ -12,7 +12,7 @@ import (
 
 // Bounds of what crosses, in bytes.
 const (
-	maxRequest = 1 << 20
+	maxRequest = 64 << 20 // an import has all its users in one
 	maxLine    = 64 << 20 // a task has 1 MB, which escapes make larger
 )
 

@@ -35,6 +35,8 @@ type Options struct {
 	Version string
 	// Grace is how long stop waits for calls under way. Defaults to 5s.
 	Grace time.Duration
+	// Bulk answers what commands ask about bulk calls; nil answers none of it.
+	Bulk core.BulkAdmin
 }
 
 // Serve answers core.Admin on a socket at path until stop is called, which gives
@@ -52,7 +54,7 @@ func Serve(ctx context.Context, path string, admin core.Admin, o Options) (stop 
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	s := &server{admin: admin, version: o.Version, log: o.Logger}
+	s := &server{admin: admin, bulk: o.Bulk, version: o.Version, log: o.Logger}
 	h := &http.Server{
 		Handler: s, ReadHeaderTimeout: readTime, IdleTimeout: idleTime, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelWarn),
@@ -85,6 +87,7 @@ type peerKey struct{}
 // server answers the calls.
 type server struct {
 	admin   core.Admin
+	bulk    core.BulkAdmin
 	version string
 	log     *slog.Logger
 }
@@ -103,6 +106,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	name, ok := strings.CutPrefix(r.URL.Path, prefix)
 	call := calls[name]
+	if call == nil {
+		call = bulkCalls[name]
+	}
 	if !ok || call == nil {
 		refuse(w, http.StatusNotFound, fmt.Sprintf("the running runner (version %s) does not know the call %s: use the same rollcall for both", s.version, r.URL.Path))
 		return

@@ -27,6 +27,12 @@ type BulkOptions struct {
 	Redact func(string) string
 	// Observe is called for each step, from one goroutine.
 	Observe func(BulkNotice)
+	// Task reads a task whose user was in a call. Required where tasks go through calls.
+	Task func(ctx context.Context, id string) (core.Record, error)
+	// Link is the address of a user's profile, empty when it can't be told; it may be nil.
+	Link func(userID, username string) string
+	// Driver names the service in records.
+	Driver string
 	// Step is called at every durable step, with its name; tests end the process there.
 	Step func(name string)
 }
@@ -57,8 +63,6 @@ type bulkTasks interface {
 	gather(ctx context.Context, most int) ([]core.BulkTask, error)
 	// release gives back what gather took and the call did not.
 	release()
-	// moves are the steps of a task whose row ended.
-	moves(ctx context.Context, row core.BulkRow, end core.BulkRowEnd) ([]core.Move, error)
 }
 
 // NewBulk checks the options.
@@ -74,6 +78,9 @@ func NewBulk(o BulkOptions) (*Bulk, error) {
 	}
 	if o.Redact == nil {
 		o.Redact = func(s string) string { return s }
+	}
+	if o.Link == nil {
+		o.Link = func(string, string) string { return "" }
 	}
 	if o.Step == nil {
 		o.Step = func(string) {}
@@ -212,7 +219,12 @@ func (b *Bulk) batch(ctx context.Context) (time.Duration, error) {
 	results, err := b.call(body, batch.Rows, begin.Now)
 	b.o.Step("answered")
 	end := b.settle(batch, results, err)
-	if err := b.finish(ctx, batch, end); err != nil {
+	err = b.finish(ctx, batch, end)
+	if errors.Is(err, core.ErrLeaseLost) {
+		b.o.Log.Warn("the call was given up before its answer was stored; its users are sent again", "domain", end.Domain, "batch", batch.ID)
+		return 0, nil
+	}
+	if err != nil {
 		return 0, err
 	}
 	b.o.Step("ended")
@@ -260,8 +272,8 @@ func (b *Bulk) finish(ctx context.Context, batch core.BulkBatch, end core.BulkEn
 		byID[r.ID] = r
 	}
 	for i, r := range end.Rows {
-		if row := byID[r.ID]; row.TaskID != "" && b.tasks != nil {
-			moves, err := b.tasks.moves(ctx, row, r)
+		if row := byID[r.ID]; row.TaskID != "" && b.o.Task != nil {
+			moves, err := b.moves(ctx, row, r)
 			if err != nil {
 				return err
 			}
@@ -269,12 +281,7 @@ func (b *Bulk) finish(ctx context.Context, batch core.BulkBatch, end core.BulkEn
 		}
 	}
 	end.Now = b.o.Clock()
-	err := b.o.Store.BulkEnd(ctx, end)
-	if errors.Is(err, core.ErrLeaseLost) {
-		b.o.Log.Warn("the call was given up before its answer was stored; its users are sent again", "domain", end.Domain, "batch", batch.ID)
-		return nil
-	}
-	if err != nil {
+	if err := b.o.Store.BulkEnd(ctx, end); err != nil {
 		return fmt.Errorf("store the outcome of batch %s: %w", batch.ID, err)
 	}
 	b.o.Log.Info("bulk call ended", "domain", end.Domain, "batch", batch.ID, "how", end.How, "message", end.Message)

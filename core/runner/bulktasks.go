@@ -30,6 +30,7 @@ type BulkService struct {
 // bulk runs the calls of one site until ctx ends.
 func (r *Runner) bulk(ctx, hard context.Context, s BulkService) error {
 	b, err := NewBulk(BulkOptions{Site: s.Site, API: s.API, Store: r.o.Batches, Clock: r.o.Clock, Hard: hard, Log: r.o.Log, Redact: r.o.Redact.Redact,
+		Task: r.o.Store.Task, Link: s.Link, Driver: s.Driver,
 		Observe: func(n BulkNotice) {
 			if n.Text != "" {
 				r.notice(Notice{Domain: n.Domain, Text: n.Domain + ": " + n.Text})

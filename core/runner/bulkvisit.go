@@ -8,9 +8,9 @@ import (
 	"github.com/rollcall-run/rollcall/core"
 )
 
-// moves implements bulkTasks.
-func (d *desk) moves(ctx context.Context, row core.BulkRow, end core.BulkRowEnd) ([]core.Move, error) {
-	rec, err := d.r.o.Store.Task(ctx, row.TaskID)
+// moves are the steps of a task whose row ended.
+func (b *Bulk) moves(ctx context.Context, row core.BulkRow, end core.BulkRowEnd) ([]core.Move, error) {
+	rec, err := b.o.Task(ctx, row.TaskID)
 	if err != nil {
 		return nil, fmt.Errorf("read task %s for its batch: %w", row.TaskID, err)
 	}
@@ -27,11 +27,11 @@ func (d *desk) moves(ctx context.Context, row core.BulkRow, end core.BulkRowEnd)
 	}
 	switch end.State {
 	case core.BulkCreated:
-		link := d.s.Link(end.UserID, username)
+		link := b.o.Link(end.UserID, username)
 		facts := core.Facts{"user_id": core.Text(end.UserID), core.FactLinkProfile: core.Text(link)}
 		answered(core.Move{To: core.Confirmed, Phase: core.Login, End: core.IntentDone, Facts: facts, Event: say("created as " + end.UserID),
 			Account: &core.Account{Username: row.Fields[core.FieldUsername], Email: row.Fields[core.FieldEmail], Password: row.Fields[core.FieldPassword],
-				Driver: d.s.Driver, LinkProfile: link}})
+				Driver: b.o.Driver, LinkProfile: link}})
 	case core.BulkUnconfirmed:
 		say := say("the user exists, after a call of ours without a known outcome: " + end.Message)
 		say.Level = "WARN"
