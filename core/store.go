@@ -25,7 +25,8 @@ type Store interface {
 	// For a site of several live runners the strictest limits hold.
 	PutSites(ctx context.Context, owner string, sites []SiteLimits) error
 	// Beat renews the owner's registration and every lease it holds, and returns
-	// the epochs of the tasks that it still holds.
+	// the epochs of the tasks that it still holds. ErrNotJoined when the registration
+	// has run out: the owner holds nothing, and joins again.
 	Beat(ctx context.Context, owner string, lease time.Duration) (held map[string]int64, err error)
 	// Subscribe returns a channel that gets a token, at most one at a time, after
 	// any change by any runner that may let a claim, a report or a waiting person go on.
@@ -126,6 +127,7 @@ type Admin interface {
 // Sentinels of Store.
 var (
 	ErrNothing     = errors.New("nothing is due")
+	ErrNotJoined   = errors.New("this runner is not registered in the ledger any more")
 	ErrLeaseLost   = errors.New("another runner holds the task now")
 	ErrUnknownTask = errors.New("no such task in the ledger")
 	ErrUnknownAsk  = errors.New("no such question")

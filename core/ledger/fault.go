@@ -20,7 +20,7 @@ func (e *OpenIntentError) Error() string {
 
 // ErrNotJoined is returned to a runner whose registration is gone: it joins
 // again and says again which sites it can run.
-var ErrNotJoined = errors.New("this runner is not registered in the ledger any more")
+var ErrNotJoined = core.ErrNotJoined
 
 // fail adds what was being done to an error of the database. The ledger's own
 // errors pass unchanged.

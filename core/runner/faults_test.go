@@ -214,3 +214,32 @@ func TestStaleListStartsNothingAgain(t *testing.T) {
 		t.Errorf("%d submits", n)
 	}
 }
+
+// TestASleeperJoinsAgain: the registration ran out while the runner slept, and
+// new work must reach it all the same.
+func TestASleeperJoinsAgain(t *testing.T) {
+	h := newHouse(t, sandbox.Options{})
+	h.opts.Once, h.opts.Limits.Heartbeat = false, 50*time.Millisecond
+	r, err := runner.New(h.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx, nil) }()
+	h.add(task("t1"))
+	if _, err := h.sb.Manager.WaitTask(t.Context(), "t1", func(s sandbox.Snapshot) bool { return s.Status == sandbox.StateProfiled }); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.store.Leave(t.Context(), h.opts.Owner); err != nil {
+		t.Fatal(err)
+	}
+	h.add(task("t2"))
+	if _, err := h.sb.Manager.WaitTask(t.Context(), "t2", func(s sandbox.Snapshot) bool { return s.Status == sandbox.StateProfiled }); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
