@@ -334,7 +334,14 @@ func (x *tx) endRow(e core.BulkEnd, r core.BulkRowEnd, now int64) error {
 	t.release()
 	t.rec.Lease.Epoch++
 	for _, m := range r.Moves {
-		if t.rec.State == m.To {
+		if t.rec.State == m.To { // unknown before, unknown still: what was said is kept
+			t.rec.Fault = plain(m.Fault)
+			if err := x.addEvents(t, m.Event); err != nil {
+				return err
+			}
+			if err := x.save(t); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := x.move(t, m); err != nil {

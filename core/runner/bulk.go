@@ -33,6 +33,8 @@ type BulkOptions struct {
 	Link func(userID, username string) string
 	// Driver names the service in records.
 	Driver string
+	// Sweep is the longest wait without a look, behind the signals. Defaults to one minute.
+	Sweep time.Duration
 	// Step is called at every durable step, with its name; tests end the process there.
 	Step func(name string)
 }
@@ -79,6 +81,9 @@ func NewBulk(o BulkOptions) (*Bulk, error) {
 	if o.Redact == nil {
 		o.Redact = func(s string) string { return s }
 	}
+	if o.Sweep <= 0 {
+		o.Sweep = idle
+	}
 	if o.Link == nil {
 		o.Link = func(string, string) string { return "" }
 	}
@@ -88,7 +93,7 @@ func NewBulk(o BulkOptions) (*Bulk, error) {
 	return &Bulk{o: o}, nil
 }
 
-// idle is the wait while nothing is due; a change in the ledger ends it.
+// idle is the default of BulkOptions.Sweep.
 const idle = time.Minute
 
 // Run sends what there is to send until ctx ends. A call under way is let end.
@@ -106,7 +111,7 @@ func (b *Bulk) Run(ctx context.Context) error {
 		if wait <= 0 {
 			continue
 		}
-		t := time.NewTimer(min(wait+time.Millisecond, idle))
+		t := time.NewTimer(min(wait+time.Millisecond, b.o.Sweep))
 		select {
 		case <-t.C:
 		case <-changed:
@@ -131,7 +136,7 @@ func (b *Bulk) Next(ctx context.Context) (time.Duration, error) {
 		}
 		return 0, b.lose(ctx)
 	}
-	next := idle
+	next := b.o.Sweep
 	if b.tasks != nil {
 		wait := w.OpensIn
 		if w.Held {

@@ -1,0 +1,6 @@
+//go:build !race
+
+package runner_test
+
+// simDays is how long TestBulkSimulation lets its runners live.
+const simDays = 1000
