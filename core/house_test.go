@@ -26,6 +26,8 @@ var arrows = []struct {
 	{"core/...", []string{"core"}, "rooms don't know each other: wiring is the command's"},
 	{"drivers/lua", []string{"core", "core/browser", "core/text"}, "a host binds the page verbs and the text functions"},
 	{"drivers/external", []string{"core", "plugins/..."}, "a host speaks the plugin contract"},
+	{"drivers/drivertest", []string{"core"}, "a suite knows the contract, not who keeps it"},
+	{"drivers/drivertest/...", []string{"drivers/drivertest", "drivers/drivertest/...", "core", "plugins", "plugins/..."}, "the suite's own driver is a plugin as any other"},
 	{"drivers", []string{"core", "core/config"}, "the set reads the configuration and loads through a function it is given"},
 	{"plugins/...", []string{"core", "core/browser", "core/text", "plugins/..."}, "the SDK serves drivers and lends them the page verbs and the text functions"},
 	{"scripts", nil, "scripts are data"},

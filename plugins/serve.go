@@ -3,7 +3,9 @@ package plugins
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	stack "runtime/debug"
 
 	"github.com/hashicorp/go-hclog"
 	goplugin "github.com/hashicorp/go-plugin"
@@ -49,8 +51,15 @@ type Host interface {
 
 // Serve serves driver to the runner that started this process, and returns when
 // the runner has gone. It is what main of a plugin calls; it takes over the
-// standard streams.
-func Serve(driver core.Driver) { serve(single{driver}, nil) }
+// standard streams. Started by a person with DebugFlag, the process serves until it
+// is interrupted.
+func Serve(driver core.Driver) {
+	if len(os.Args) == 2 && os.Args[1] == DebugFlag && os.Getenv(Handshake.MagicCookieKey) == "" {
+		debug(driver)
+		return
+	}
+	serve(single{driver: driver}, nil)
+}
 
 // ServeWorker serves any number of drivers from one process. load makes the
 // driver of a reference that has its source; it is called once per name and
@@ -72,8 +81,9 @@ func serve(host Host, ready func()) {
 // border is the plugin in go-plugin's terms, on both of its sides.
 type border struct {
 	goplugin.NetRPCUnsupportedPlugin
-	host  Host
-	ready func() // called once the process has read its environment
+	host   Host
+	ready  func() // called once the process has read its environment
+	server *driverServer
 }
 
 var _ goplugin.GRPCPlugin = (*border)(nil)
@@ -83,7 +93,8 @@ func (b *border) GRPCServer(broker *goplugin.GRPCBroker, s *grpc.Server) error {
 	if b.host == nil {
 		return errors.New("this side serves no driver")
 	}
-	proto.RegisterDriverServer(s, &driverServer{host: b.host, broker: broker})
+	b.server = &driverServer{host: b.host, broker: broker}
+	proto.RegisterDriverServer(s, b.server)
 	if b.ready != nil {
 		b.ready()
 	}
@@ -96,12 +107,22 @@ func (b *border) GRPCClient(done context.Context, broker *goplugin.GRPCBroker, c
 }
 
 // single is the Host of a process that is one driver.
-type single struct{ driver core.Driver }
+type single struct {
+	driver core.Driver
+	shared bool // the process has more to do than this: a panic must not end it
+}
 
 func (s single) Manifest(context.Context, DriverRef) (core.Manifest, error) {
 	return s.driver.Manifest(), nil
 }
 
-func (s single) Run(ctx context.Context, _ DriverRef, phase core.Phase, task core.Task, session core.Session) (core.Outcome, error) {
+func (s single) Run(ctx context.Context, _ DriverRef, phase core.Phase, task core.Task, session core.Session) (o core.Outcome, err error) {
+	if s.shared {
+		defer func() {
+			if r := recover(); r != nil {
+				o, err = core.Outcome{}, &core.Fault{Code: core.Crashed, Phase: phase, Why: fmt.Sprintf("the driver panicked: %v", r), Detail: string(stack.Stack())}
+			}
+		}()
+	}
 	return s.driver.Run(ctx, phase, task, session)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	goplugin "github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -22,6 +23,7 @@ type driverServer struct {
 
 	mu       sync.Mutex
 	services proto.ServicesClient // dialled at the first run
+	conn     *grpc.ClientConn     // of services
 	run      string               // under way, empty when none is
 	cancel   context.CancelFunc
 	stopped  string // the last run that Stop named before it came
@@ -83,13 +85,23 @@ func (d *driverServer) begin(r *proto.RunRequest, cancel context.CancelFunc) (pr
 		if err != nil {
 			return nil, status.Error(codes.Unavailable, "connecting to the runner's services: "+err.Error())
 		}
-		d.services = proto.NewServicesClient(conn)
+		d.services, d.conn = proto.NewServicesClient(conn), conn
 	}
 	d.run, d.cancel = r.GetRun(), cancel
 	if d.stopped == d.run {
 		cancel()
 	}
 	return d.services, nil
+}
+
+// hangUp ends the connection to the runner's services, in a process that goes on.
+func (d *driverServer) hangUp() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.conn != nil {
+		d.conn.Close()
+		d.services, d.conn = nil, nil
+	}
 }
 
 func (d *driverServer) end() {

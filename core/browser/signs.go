@@ -201,18 +201,18 @@ func (p *Page) watch(ctx context.Context, v *verb, m memory, s Signs, limit time
 				}
 			}
 			if time.Now().After(until) {
-				return Seen{}, p.noSign(s, &r)
+				return Seen{}, p.noSign(ctx, until, s, &r)
 			}
 		default:
 			if a := p.badAnswer(); a != nil {
 				return Seen{}, a
 			}
-			return Seen{}, p.noSign(s, &r)
+			return Seen{}, p.noSign(ctx, until, s, &r)
 		}
 	}
 }
 
-func (p *Page) noSign(s Signs, r *reply) error {
+func (p *Page) noSign(ctx context.Context, until time.Time, s Signs, r *reply) error {
 	var labels []string
 	for _, g := range s.List {
 		labels = append(labels, g.Label+" ("+strings.Join(g.Any, " | ")+")")
@@ -220,6 +220,9 @@ func (p *Page) noSign(s Signs, r *reply) error {
 	code := core.LayoutChanged
 	if r.Page != nil && r.Page.Ready == "loading" {
 		code = core.Timeout
+	}
+	if d, ok := ctx.Deadline(); ok && d.Before(until) {
+		code = core.Timeout // the signs were not given their whole time
 	}
 	detail := r.Page.String()
 	if len(r.Near) > 0 {

@@ -24,6 +24,26 @@ func fault(f *core.Fault, phase core.Phase) *core.Fault {
 	return &c
 }
 
+// own is the driver's own error, a fault with its phase and all else that it is.
+func own(err error, phase core.Phase) error {
+	f, ok := errors.AsType[*core.Fault](err)
+	if !ok || f.Phase != "" {
+		return err
+	}
+	if plain, ok := err.(*core.Fault); ok {
+		return fault(plain, phase)
+	}
+	return &placed{fault(f, phase), err}
+}
+
+// placed is a Fault with its phase that stays what it was.
+type placed struct {
+	*core.Fault
+	cause error
+}
+
+func (p *placed) Unwrap() []error { return []error{p.Fault, p.cause} }
+
 // ended is the fault of a run whose context is over. The place that the driver
 // reported is kept; why it ended is the context's word.
 func ended(ctx context.Context, err error, phase core.Phase) *core.Fault {

@@ -60,11 +60,13 @@ type Host struct {
 	worker  *program
 	reaps   sync.WaitGroup // processes of which something is left
 
-	mu      sync.Mutex
-	slots   map[string]*slot
-	ids     []bool              // taken user ids
-	plugins map[string]*program // by digest
-	closed  bool
+	mu       sync.Mutex
+	slots    map[string]*slot
+	ids      []bool                     // taken user ids
+	plugins  map[string]*program        // by digest
+	attached map[string]*attachedDriver // by digest
+	hangUps  []func()                   // of attached
+	closed   bool
 
 	once sync.Once // Close
 	err  error     // of Close
@@ -109,7 +111,7 @@ func New(o Options) (*Host, error) {
 	}
 	return &Host{
 		opt: o, log: o.Logger, forker: newForker(), watcher: newWatcher(), run: run, worker: w,
-		slots: map[string]*slot{}, ids: make([]bool, o.Users.Count), plugins: map[string]*program{},
+		slots: map[string]*slot{}, ids: make([]bool, o.Users.Count), plugins: map[string]*program{}, attached: map[string]*attachedDriver{},
 	}, nil
 }
 
@@ -168,6 +170,9 @@ func (h *Host) close() error {
 		errs = append(errs, s.Close())
 	}
 	h.reaps.Wait()
+	for _, hangUp := range h.hangUps {
+		hangUp()
+	}
 	h.watcher.close()
 	h.forker.close()
 	errs = append(errs, h.worker.close())

@@ -58,6 +58,14 @@ type Plugin struct{}
 // Plugin refuses.
 func (*Host) Plugin(string, string) (*Plugin, error) { return nil, errLinux }
 
+// Attach refuses.
+func (*Host) Attach(string) (*Plugin, error) { return nil, errLinux }
+
+// RunAttached refuses.
+func RunAttached(context.Context, *plugins.Client, core.Phase, core.Task, core.Session) (core.Outcome, error) {
+	return core.Outcome{}, errLinux
+}
+
 // Digest is empty.
 func (*Plugin) Digest() string { return "" }
 

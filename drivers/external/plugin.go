@@ -64,6 +64,9 @@ func (p *Plugin) Digest() string { return p.digest }
 
 // Manifest starts the plugin and asks for its manifest.
 func (p *Plugin) Manifest(ctx context.Context) (core.Manifest, error) {
+	if a := p.host.at(core.Binding{Digest: p.digest}); a != nil {
+		return a.client.Manifest(ctx, plugins.DriverRef{})
+	}
 	return p.host.manifest(ctx, p.program, plugins.DriverRef{})
 }
 

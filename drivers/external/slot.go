@@ -4,7 +4,6 @@ package external
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -31,6 +30,9 @@ var _ core.Worker = (*slot)(nil)
 
 // Run runs a phase in the slot's process. Calls follow each other.
 func (s *slot) Run(ctx context.Context, b core.Binding, phase core.Phase, task core.Task, session core.Session) (core.Outcome, error) {
+	if a := s.host.at(b); a != nil {
+		return a.run(ctx, phase, task, session)
+	}
 	var ref plugins.DriverRef
 	pr := s.host.plugin(b)
 	if pr == nil {
@@ -120,16 +122,19 @@ func (s *slot) settle(ctx context.Context, p *process, err error, phase core.Pha
 	if err == nil {
 		return nil
 	}
-	if d, ok := ctx.Deadline(); ok && !time.Now().Before(d) {
-		<-ctx.Done() // the driver's timer was quicker than ours
-	}
-	if ctx.Err() != nil {
+	if over(ctx) {
 		return ended(ctx, err, phase)
 	}
-	if f, ok := errors.AsType[*core.Fault](err); ok {
-		return fault(f, phase)
+	return own(err, phase)
+}
+
+// over reports whether ctx has ended, also where the driver's timer was quicker
+// than ours.
+func over(ctx context.Context) bool {
+	if d, ok := ctx.Deadline(); ok && !time.Now().Before(d) {
+		<-ctx.Done()
 	}
-	return err
+	return ctx.Err() != nil
 }
 
 // process returns the live process of pr, a new one when there is none.
