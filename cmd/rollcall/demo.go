@@ -22,7 +22,7 @@ func (c *cli) demoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run the whole path on this machine: tasks in, profiles out, in a real browser",
-		Long: "Starts a task manager, a mailbox and four sites on loopback, runs their tasks with the real\n" +
+		Long: "Starts a task manager, a mailbox, four sites and a bulk API on loopback, runs their tasks with the real\n" +
 			"runner and a real Chromium, prints what became of them and removes everything again. Tasks\n" +
 			"that need a person, and sites that nobody allowed, are part of it and are reported as such.",
 		Args: cobra.NoArgs,
@@ -32,6 +32,10 @@ func (c *cli) demoCommand() *cobra.Command {
 	return c.withJSON(cmd)
 }
 
+// demoEvery is the time between two bulk calls on this machine, where nobody
+// needs the ten minutes of the real platform.
+const demoEvery = 2 * time.Second
+
 func (c *cli) demo(ctx context.Context, keep string) (err error) {
 	dir := keep
 	if dir == "" {
@@ -40,7 +44,7 @@ func (c *cli) demo(ctx context.Context, keep string) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
-	sb, err := sandbox.Start(ctx, sandbox.Options{})
+	sb, err := sandbox.Start(ctx, sandbox.Options{HoolaEvery: demoEvery})
 	if err != nil {
 		return fmt.Errorf("start the sandbox: %w", err)
 	}
@@ -118,7 +122,7 @@ func (c *cli) sandboxCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			sb, err := sandbox.Start(ctx, sandbox.Options{})
+			sb, err := sandbox.Start(ctx, sandbox.Options{HoolaEvery: demoEvery})
 			if err != nil {
 				return fmt.Errorf("start the sandbox: %w", err)
 			}
@@ -134,6 +138,7 @@ func (c *cli) sandboxCommand() *cobra.Command {
 			for _, s := range sb.Sites() {
 				fmt.Fprintf(c.out, "%-13s %s  (%s)\n", s.Name, s.URL, s.Domain)
 			}
+			fmt.Fprintf(c.out, "%-13s %s  (%s)\n", "hoola", sb.Hoola.URL, sandbox.HoolaDomain)
 			fmt.Fprintf(c.out, "\nrollcall run --once -c %s\n", path)
 			<-ctx.Done()
 			return nil

@@ -97,7 +97,7 @@ func (c *cli) plan(ctx context.Context, cfg *config.Config) (err error) {
 	if err != nil && !errors.Is(err, errNoLedger) {
 		return err
 	}
-	p, err := makePlan(ctx, page, planner{catalog: f.set, ledger: admin, connect: cfg.Entity.Connect})
+	p, err := makePlan(ctx, page, planner{catalog: f.set, ledger: admin, connect: cfg.Entity.Connect, hoola: cfg.Hoola})
 	if err != nil {
 		return err
 	}
@@ -118,6 +118,29 @@ type planner struct {
 	catalog core.Catalog
 	ledger  core.Admin
 	connect bool
+	hoola   map[string]config.Hoola
+}
+
+// lookup is what serves a task: a driver, or the bulk API of a tenant.
+func (p planner) lookup(t core.Task) (core.Binding, int, error) {
+	h, ok := p.hoola[t.Domain]
+	if !ok || t.Kind == core.Connect {
+		b, err := p.catalog.Lookup(t.Domain)
+		return b, 1, err
+	}
+	none := &core.NoBinding{Domain: t.Domain, Allowed: h.Allowed != ""}
+	section := fmt.Sprintf("[hoola.%q]", t.Domain)
+	switch {
+	case h.Allowed == "":
+		none.Reason, none.Command = "you have not recorded on what basis accounts may be made", "set "+section+" allowed = \"owner\", \"contract\" or \"terms\""
+	case h.Expired(time.Now()):
+		none.Reason, none.Command = "its basis has ended", "renew it and set "+section+" expires"
+	case h.ProfileURL == "":
+		none.Reason, none.Command = "the address of a profile made by its bulk API is not known", "set "+section+" profile_url"
+	default:
+		return core.Binding{Domain: t.Domain, Driver: "hoola", Source: "bulk API", Pace: core.Pace{Every: h.Every, Concurrency: 1}}, h.Batch, nil
+	}
+	return core.Binding{}, 1, none
 }
 
 // known are the sites and tasks of the ledger.
@@ -174,7 +197,7 @@ func makePlan(ctx context.Context, page core.Listing, o planner) (*plan, error) 
 		if listed {
 			s.Known[state]++
 		}
-		b, err := o.catalog.Lookup(domain)
+		b, together, err := o.lookup(t.Task)
 		if err == nil {
 			s.Driver, s.Version, s.Source, s.Pace = b.Driver, b.Manifest.Version, b.Source, paceOf(b)
 		}
@@ -188,7 +211,7 @@ func makePlan(ctx context.Context, page core.Listing, o planner) (*plan, error) 
 		}
 		s.Run++
 		p.Run++
-		slowest = max(slowest, time.Duration(s.Run-1)*b.Pace.Every)
+		slowest = max(slowest, time.Duration((s.Run-1)/together)*b.Pace.Every)
 	}
 	if slowest >= time.Second {
 		p.AtLeast = span(slowest)

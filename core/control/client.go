@@ -65,8 +65,8 @@ func (c *Client) call(ctx context.Context, name string, request any, f func(json
 	if err != nil {
 		return err
 	}
-	if len(body) > maxRequest {
-		return fmt.Errorf("that is too much for the control socket: %d bytes, at most %d", len(body), maxRequest)
+	if most := mostOf(name); len(body) > most {
+		return fmt.Errorf("that is too much for the control socket: %d bytes, at most %d", len(body), most)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://rollcall"+prefix+name, bytes.NewReader(body))
 	if err != nil {

@@ -12,9 +12,18 @@ import (
 
 // Bounds of what crosses, in bytes.
 const (
-	maxRequest = 64 << 20 // an import has all its users in one
+	maxRequest = 1 << 20
+	maxImport  = 64 << 20 // an import has all its users in one request
 	maxLine    = 64 << 20 // a task has 1 MB, which escapes make larger
 )
+
+// mostOf is how large the request of a method may be.
+func mostOf(name string) int {
+	if name == "AddImport" {
+		return maxImport
+	}
+	return maxRequest
+}
 
 // prefix is the address of the methods, and the version of the protocol.
 const prefix = "/1/"

@@ -118,7 +118,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	control := http.NewResponseController(w)
-	body, err := s.body(control, w, r)
+	body, err := s.body(control, w, r, mostOf(name))
 	if err != nil {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
@@ -152,11 +152,11 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // body reads the request in time and in bounds.
-func (s *server) body(control *http.ResponseController, w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func (s *server) body(control *http.ResponseController, w http.ResponseWriter, r *http.Request, most int) ([]byte, error) {
 	if err := control.SetReadDeadline(time.Now().Add(readTime)); err != nil {
 		return nil, err
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(most)))
 	if err != nil {
 		return nil, fmt.Errorf("the request was not read: %w", err)
 	}

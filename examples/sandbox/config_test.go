@@ -71,10 +71,10 @@ func TestDemoTasksCoverWhatARealListBrings(t *testing.T) {
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()
-	if len(ids) != 14 || connect != 2 || taken != 1 {
+	if len(ids) != 17 || connect != 2 || taken != 1 {
 		t.Errorf("%d tasks, %d connect, %d taken", len(ids), connect, taken)
 	}
-	for _, d := range []string{BoardDomain, CommunityDomain, WizardDomain, GuardedDomain, StrangerDomain, OrphanDomain} {
+	for _, d := range []string{BoardDomain, CommunityDomain, WizardDomain, GuardedDomain, StrangerDomain, OrphanDomain, HoolaDomain} {
 		if domains[d] == 0 {
 			t.Errorf("no task for %s", d)
 		}

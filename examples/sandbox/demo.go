@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// DemoTasks is a day's work in small: sign-ups on the four sites, two connect
-// tasks for accounts that LoadDemo makes, and what a real list brings along: a
-// domain nobody allowed, one without a driver, a task that another worker got
-// first, a name that is taken, a site that asks for a person.
+// DemoTasks is a day's work in small: sign-ups on the four sites and through the
+// bulk API, two connect tasks for accounts that LoadDemo makes, and what a real
+// list brings along: a domain nobody allowed, one without a driver, a task that
+// another worker got first, names that are taken, a site that asks for a person.
 func (sb *Sandbox) DemoTasks() []Task {
 	task := func(n int, domain, first, last, user string) Task {
 		return Task{
@@ -36,6 +36,9 @@ func (sb *Sandbox) DemoTasks() []Task {
 		task(12, BoardDomain, "Taken", "Name", "takenname12"),
 		task(13, BoardDomain, "Hoa", "Đặng", "hoadang13"),
 		task(14, CommunityDomain, "Khoa", "Hồ", "khoaho14"),
+		task(15, HoolaDomain, "Hương", "Lan", "lanhuong15"),
+		task(16, HoolaDomain, "Tuấn", "Đinh", "tuandinh16"),
+		task(17, HoolaDomain, "Taken", "Mail", "takenmail17"),
 	}
 	tasks[1].HideStatus = true
 	tasks[2].AvatarURL = ""
@@ -52,6 +55,7 @@ func (sb *Sandbox) DemoTasks() []Task {
 func (sb *Sandbox) LoadDemo() {
 	tasks := sb.DemoTasks()
 	sb.Board.AddAccount(Account{Username: "takenname12", Email: "someone.else@mail.sandbox.test", Password: "not yours 1", Confirmed: true})
+	sb.Hoola.Add(HoolaUser{Name: "Someone Else", Username: "someoneelse", Email: "takenmail17@mail.sandbox.test", Password: "not yours 1"})
 	for _, t := range tasks {
 		if t.Status != StateConnect {
 			continue
@@ -73,7 +77,7 @@ func (sb *Sandbox) DemoWant(id string) string {
 			continue
 		}
 		switch {
-		case t.Username == "takenname12":
+		case t.Username == "takenname12", t.Username == "takenmail17":
 			return StateRegisterFailed
 		case t.Domain == StrangerDomain, t.Domain == OrphanDomain:
 			return StateRegister
