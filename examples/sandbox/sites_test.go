@@ -149,12 +149,12 @@ func TestCommunityAsksForTheMailFirst(t *testing.T) {
 	clock := NewManualClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	sb := start(t, Options{Clock: clock, MailDelay: time.Minute, MailTwice: true})
 	v := visit(t, sb.Community.URL)
-	resp, page := v.submit("/dang-ky", "/dang-ky", lan)
+	resp, _ := v.submit("/dang-ky", "/dang-ky", lan)
 	if resp.Request.URL.Path != "/dang-ky/kiem-tra-hop-thu" {
 		t.Fatalf("sign-up ended at %s", resp.Request.URL)
 	}
 	login := map[string]string{"email": lan["email"], "mat_khau": lan["mat_khau"]}
-	_, page = v.submit("/dang-nhap", "/dang-nhap", login)
+	_, page := v.submit("/dang-nhap", "/dang-nhap", login)
 	has(t, page, "Tài khoản chưa được xác nhận")
 	_, page = v.submit("/dang-nhap", "/dang-nhap", with(login, "mat_khau", "x"))
 	has(t, page, "Email hoặc mật khẩu không đúng.")

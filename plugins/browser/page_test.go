@@ -69,7 +69,6 @@ type visitor struct {
 	posts   []string
 	commits int
 	lines   []string
-	asked   []core.Ask
 	mail    core.MailMessage // empty: none has come
 }
 

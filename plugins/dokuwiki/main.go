@@ -60,13 +60,13 @@ func notInside(said string) core.Outcome {
 }
 
 func signIn(page *browser.Page, name, password core.Value) core.Outcome {
-	seen, said := page.Open("/doku.php?id=start&do=login", browser.Signs{"form": "#dw__login [name=p]", "inside": inside})
+	seen, _ := page.Open("/doku.php?id=start&do=login", browser.Signs{"form": "#dw__login [name=p]", "inside": inside})
 	if seen == "inside" {
 		return outcome.Done()
 	}
 	page.Fill("#dw__login [name=u]", name)
 	page.Fill("#dw__login [name=p]", password)
-	seen, said = page.Click("#dw__login [type=submit]", browser.Signs{"inside": inside, "refused": refusal})
+	seen, said := page.Click("#dw__login [type=submit]", browser.Signs{"inside": inside, "refused": refusal})
 	if seen == "refused" {
 		return notInside(said)
 	}
@@ -134,7 +134,7 @@ func login(page *browser.Page, task browser.Task) core.Outcome {
 func write(page *browser.Page, task browser.Task, parts []part) (*core.Outcome, int) {
 	name := task.Setting("user_page") + task.Get("username").Reveal()
 	id := url.QueryEscape(name)
-	seen, said := page.Open("/doku.php?do=edit&id="+id, browser.Signs{
+	seen, _ := page.Open("/doku.php?do=edit&id="+id, browser.Signs{
 		"form": "textarea[name=wikitext]:not([readonly])", "locked": "textarea[name=wikitext][readonly]", "refused": refusal, "signin": "#dw__login [name=p]"})
 	if seen != "form" {
 		wrong := outcome.Blocked(core.Contact, "the account may not edit the page "+name)
@@ -147,7 +147,7 @@ func write(page *browser.Page, task browser.Task, parts []part) (*core.Outcome, 
 	}
 	page.Fill("textarea[name=wikitext]", core.Text(content))
 	ask(page)
-	seen, said = page.Click("[name='do[save]']", browser.Signs{"saved": "a[href*='do=edit']", "refused": refusal})
+	seen, said := page.Click("[name='do[save]']", browser.Signs{"saved": "a[href*='do=edit']", "refused": refusal})
 	if seen == "refused" {
 		wrong := outcome.Refused(said, outcome.Words)
 		return &wrong, 0
