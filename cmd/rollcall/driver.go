@@ -27,7 +27,7 @@ import (
 
 func (c *cli) driverCommand() *cobra.Command {
 	cmd := group("driver", "Write, check, test and list the drivers")
-	cmd.AddCommand(c.driverNewCommand(), c.driverCheckCommand(), c.driverTestCommand(), c.driverListCommand(), c.driverDocCommand())
+	cmd.AddCommand(c.driverNewCommand(), c.driverCheckCommand(), c.driverTestCommand(), c.driverListCommand(), c.driverDocCommand(), c.driverTrustCommand())
 	return cmd
 }
 

@@ -24,24 +24,42 @@ var starter embed.FS
 
 var driverName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
 
+func checkDriverName(name string) error {
+	if !driverName.MatchString(name) {
+		return usage(fmt.Errorf("the name %q must be lower-case letters, digits, - and _, beginning with a letter", name))
+	}
+	return nil
+}
+
 func (c *cli) driverNewCommand() *cobra.Command {
 	var domain string
+	var p newPlugin
 	cmd := &cobra.Command{
 		Use:   "new NAME",
 		Short: "Write a driver that passes its own tests, to be changed into yours",
 		Long: "Writes NAME.lua into your folder of drivers, with tests in it and the pages that they serve\n" +
 			"in testdata/NAME. It passes `rollcall driver check` and `rollcall driver test` as it is:\n" +
-			"replace the pages by the site's own, then the locators.",
+			"replace the pages by the site's own, then the locators.\n\n" +
+			"With --plugin it writes the Go module of a plugin into the directory NAME instead.",
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return c.driverNew(cmd, args[0], domain) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if p.wanted {
+				return c.driverNewPlugin(args[0], domain, p.sdk)
+			}
+			if p.sdk != "" {
+				return usage(errors.New("--sdk is for --plugin"))
+			}
+			return c.driverNew(cmd, args[0], domain)
+		},
 	}
+	p.flags(cmd)
 	cmd.Flags().StringVar(&domain, "domain", "", "the site that the driver is for (default NAME.example)")
 	return cmd
 }
 
 func (c *cli) driverNew(cmd *cobra.Command, name, domain string) error {
-	if !driverName.MatchString(name) {
-		return usage(fmt.Errorf("the name %q must be lower-case letters, digits, - and _, beginning with a letter", name))
+	if err := checkDriverName(name); err != nil {
+		return err
 	}
 	cfg, err := c.workshop(cmd)
 	if err != nil {

@@ -40,7 +40,7 @@ func openFleet(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *fl
 	if err != nil {
 		return nil, err
 	}
-	programs, err := f.programs(ctx, cfg)
+	programs, err := f.programs(ctx, cfg, log)
 	if err != nil {
 		return nil, errors.Join(err, f.host.Close())
 	}
@@ -79,10 +79,10 @@ func (f *fleet) load(s drivers.Script) (core.Manifest, string, error) {
 }
 
 // programs asks each configured plugin for its manifest.
-func (f *fleet) programs(ctx context.Context, cfg *config.Config) ([]drivers.Script, error) {
+func (f *fleet) programs(ctx context.Context, cfg *config.Config, log *slog.Logger) ([]drivers.Script, error) {
 	var out []drivers.Script
 	for _, p := range cfg.Plugins {
-		plugin, err := f.host.Plugin(p.Path, p.SHA256)
+		plugin, err := openPlugin(f.host, p, log)
 		if err != nil {
 			return nil, usage(err)
 		}

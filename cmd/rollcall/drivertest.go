@@ -32,6 +32,8 @@ type testFlags struct {
 	live    map[string]string
 	headful bool
 	timeout time.Duration
+
+	reattach string
 }
 
 func (c *cli) driverTestCommand() *cobra.Command {
@@ -44,14 +46,28 @@ func (c *cli) driverTestCommand() *cobra.Command {
 			"driver be right and the test wrong. Without an argument it tests every driver in your folders.\n\n" +
 			"A test with live = \"NAME\" runs only where --live NAME=URL says where that site is: on this\n" +
 			"machine, or a site that the configuration allows.\n\n" +
+			"The path of a plugin, a program, runs the conformance suite on it instead: it is started and\n" +
+			"held to the contract of drivers on sites that are down, strange, silent or hostile.\n\n" +
 			"Exit codes: 0 all passed, 1 some failed, 2 bad usage.",
 		ValidArgsFunction: c.completeDrivers,
-		RunE:              func(cmd *cobra.Command, args []string) error { return c.driverTest(cmd, args, f) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && isPlugin(args[0]) && f.reattach == "" {
+				return c.pluginTest(cmd, args[0], "", f.headful)
+			}
+			if len(args) == 0 && f.reattach != "" {
+				return c.pluginTest(cmd, "", f.reattach, f.headful)
+			}
+			if f.reattach != "" || slices.ContainsFunc(args, isPlugin) {
+				return usage(errors.New("test one plugin at a time, by its path or with --reattach ADDRESS"))
+			}
+			return c.driverTest(cmd, args, f)
+		},
 	}
 	cmd.Flags().StringVar(&f.only, "only", "", "run only tests whose name contains this")
 	cmd.Flags().StringToStringVar(&f.live, "live", nil, "NAME=URL: where the site of the live tests NAME is")
 	cmd.Flags().BoolVar(&f.headful, "headful", false, "show the browser's windows")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "longest time of one test")
+	cmd.Flags().StringVar(&f.reattach, "reattach", "", "test the plugin that serves at this address")
 	return c.withJSON(cmd)
 }
 

@@ -17,8 +17,9 @@ import (
 )
 
 type runFlags struct {
-	once bool
-	wait time.Duration
+	once     bool
+	wait     time.Duration
+	unlisted unlisted
 }
 
 func (c *cli) runCommand() *cobra.Command {
@@ -38,11 +39,15 @@ func (c *cli) runCommand() *cobra.Command {
 			if err != nil {
 				return usage(err)
 			}
+			if err := f.unlisted.add(cfg); err != nil {
+				return err
+			}
 			return c.run(cmd.Context(), cfg, f)
 		},
 	}
 	cmd.Flags().BoolVar(&f.once, "once", false, "end when nothing is left to do")
 	cmd.Flags().DurationVar(&f.wait, "wait", 10*time.Minute, "with --once: wait for tasks that are due within this time")
+	f.unlisted.flags(cmd)
 	return c.withJSON(cmd)
 }
 

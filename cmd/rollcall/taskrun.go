@@ -28,6 +28,7 @@ import (
 type taskRunFlags struct {
 	task, until, driver, base, pictures string
 	headful                             bool
+	unlisted                            unlisted
 	wait                                time.Duration
 }
 
@@ -54,6 +55,7 @@ func (c *cli) taskRunCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.pictures, "pictures", "", "keep pictures of the page in this directory")
 	cmd.Flags().BoolVar(&f.headful, "headful", false, "show the browser's window")
 	cmd.Flags().DurationVar(&f.wait, "wait", 2*time.Minute, "wait for a task that is due within this time")
+	f.unlisted.flags(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("until", cobra.FixedCompletions(stops, cobra.ShellCompDirectiveNoFileComp))
 	return c.withJSON(cmd)
 }
@@ -77,6 +79,9 @@ func (c *cli) taskRun(ctx context.Context, f taskRunFlags) (err error) {
 	loaded, err := config.Load(c.configPath)
 	if err != nil {
 		return usage(err)
+	}
+	if err := f.unlisted.add(loaded); err != nil {
+		return err
 	}
 	task, err := c.readTask(f.task, states(loaded.Entity.States))
 	if err != nil {
