@@ -3,8 +3,8 @@
 
 GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
-# One package's tests at a time where cores are few: browsers and sites share them.
-TESTFLAGS   ?= -race -p 2 -timeout 25m
+# One package's tests at a time: browsers, sites and databases share the machine.
+TESTFLAGS   ?= -race -p 1 -timeout 25m
 
 .PHONY: all build demo test lint crashtest bench generate clean
 
@@ -20,6 +20,7 @@ demo:
 
 test: lint
 	@.ci/setup build browser sites mail database
+	$(GO) build -race ./...
 	$(GO) test $(TESTFLAGS) ./...
 
 lint:
