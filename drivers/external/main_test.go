@@ -28,8 +28,8 @@ import (
 // TestMain makes the test binary every program that the tests start: a worker,
 // a plugin, programs that shake hands wrongly, and a host to be killed.
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == pluginName {
-		plugins.Serve(&actor{name: "plugin"})
+	if mode, ok := strings.CutPrefix(filepath.Base(os.Args[0]), pluginPrefix); ok {
+		pluginMain(mode)
 		return
 	}
 	if len(os.Args) > 1 {
@@ -60,12 +60,18 @@ func TestMain(m *testing.M) {
 		case "host":
 			hostMain()
 			return
+		case "plugin host":
+			pluginHostMain(os.Args[2], os.Args[3])
+			return
 		}
 	}
 	goleak.VerifyTestMain(m)
 }
 
-const pluginName = "rollcall-driver-test"
+const (
+	pluginPrefix = "rollcall-driver-"
+	pluginName   = pluginPrefix + "test"
+)
 
 func check(err error) {
 	if err != nil {
@@ -161,6 +167,8 @@ func (a *actor) Run(ctx context.Context, phase core.Phase, task core.Task, s cor
 		panic("the wizard fell over")
 	case "exit":
 		os.Exit(7)
+	case "exit zero":
+		os.Exit(0)
 	case "whisper":
 		fmt.Fprintln(os.Stderr, "a little")
 		return facts(), nil

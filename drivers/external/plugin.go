@@ -84,6 +84,9 @@ func pin(path, sum, dir string) (*os.File, error) {
 	if info, err := src.Stat(); err != nil || !info.Mode().IsRegular() {
 		return nil, errors.Join(fmt.Errorf("plugin %s: it is not a file", path), err)
 	}
+	if err := runnable(src); err != nil {
+		return nil, fmt.Errorf("plugin %s: %w", path, err)
+	}
 	have, err := digest(src)
 	if err != nil {
 		return nil, fmt.Errorf("plugin %s: %w", path, err)
@@ -102,6 +105,25 @@ func pin(path, sum, dir string) (*os.File, error) {
 		return nil, fmt.Errorf("plugin %s: copying it to %s: %w", path, dir, err)
 	}
 	return os.Open(name)
+}
+
+// runnable refuses what can't be a plugin. A script is none: its checksum would
+// say nothing of the interpreter that runs it.
+func runnable(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Mode().Perm()&0o111 == 0 {
+		return errors.New("it is not executable; chmod +x it")
+	}
+	var head [2]byte
+	if n, err := f.ReadAt(head[:], 0); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	} else if string(head[:n]) == "#!" {
+		return errors.New("it is a script, and a plugin is a program: name the program, or write the driver in Lua")
+	}
+	return nil
 }
 
 // store copies src, checking what is written.

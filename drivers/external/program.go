@@ -84,7 +84,7 @@ func copyBinary(src *os.File, dir string) (_ *os.File, err error) {
 // startError says in one line why the program can't be started at all.
 func (p *program) startError(err error) string {
 	path := p.path
-	if path == "" && len(p.args) > 0 {
+	if (path == "" || p.foreign) && len(p.args) > 0 {
 		path = p.args[0]
 	}
 	switch {
