@@ -233,3 +233,24 @@ func check437(t *testing.T, url string, imp core.BulkImport, sb *sandbox.Sandbox
 		}
 	}
 }
+
+// TestDriverFillsTheProfileAfterwards: where the domain has a driver too, the call
+// makes the account and the driver's profile follows; nothing is signed up twice.
+func TestDriverFillsTheProfileAfterwards(t *testing.T) {
+	h := newBulkHouse(t)
+	s := hoolaService(t, h.sb)
+	s.Site.Domain = domain
+	h.opts.Bulks = []runner.BulkService{s}
+	h.site.accounts["minha"] = "secret-minha" // the call's account, as the site knows it
+	task := hoolaTask("one", "minha")
+	task.Domain = domain
+	h.add(task)
+	h.run()
+	got, _ := h.sb.Manager.Task("one")
+	if got.Status != sandbox.StateProfiled || len(h.site.submits) != 0 || len(h.sb.Hoola.Users()) != 1 {
+		t.Errorf("the task is %s %+v, %d sign-ups, %d users", got.Status, got.Result, len(h.site.submits), len(h.sb.Hoola.Users()))
+	}
+	if phases := strings.Join(h.site.phases, ","); phases != "one login,one profile" {
+		t.Errorf("the driver ran %s", phases)
+	}
+}

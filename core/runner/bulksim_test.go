@@ -164,7 +164,7 @@ func TestBulkSimulation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := &simSite{t: t, r: r, made: map[string]string{}, settled: map[string]bool{}, last: map[string][]core.BulkResult{}}
+		s := &simSite{t: t, r: rand.New(rand.NewPCG(5, 13)), made: map[string]string{}, settled: map[string]bool{}, last: map[string][]core.BulkResult{}}
 		site := core.BulkSite{Domain: "abc.example", Max: 100, Every: simEvery, Timeout: 5 * time.Minute, HoldAbove: 0.5}
 		ctx, stop := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
