@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -78,7 +79,8 @@ func (f *fleet) load(s drivers.Script) (core.Manifest, string, error) {
 	return m, digest, err
 }
 
-// programs asks each configured plugin for its manifest.
+// programs asks each plugin for its manifest. An unlisted one takes the place of a
+// listed one of its name.
 func (f *fleet) programs(ctx context.Context, cfg *config.Config, log *slog.Logger) ([]drivers.Script, error) {
 	var out []drivers.Script
 	for _, p := range cfg.Plugins {
@@ -89,6 +91,9 @@ func (f *fleet) programs(ctx context.Context, cfg *config.Config, log *slog.Logg
 		m, err := plugin.Manifest(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("the plugin %s: %w", p.Path, err)
+		}
+		if p.Place == placeDev || p.Place == placeReattach {
+			out = slices.DeleteFunc(out, func(s drivers.Script) bool { return s.Name == m.Name })
 		}
 		out = append(out, drivers.Script{Name: m.Name, Path: p.Path, Digest: plugin.Digest(), Manifest: m, Program: true})
 	}

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -39,7 +40,8 @@ func (u *unlisted) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&u.reattach, "reattach", "", "use the plugin that serves at this address, started with "+plugins.DebugFlag)
 }
 
-// add puts them beside the plugins of the configuration.
+// add puts them beside the plugins of the configuration, and in the place of one
+// at the same path.
 func (u *unlisted) add(cfg *config.Config) error {
 	for _, path := range u.dev {
 		abs, err := filepath.Abs(path)
@@ -50,6 +52,8 @@ func (u *unlisted) add(cfg *config.Config) error {
 		if err != nil {
 			return usage(fmt.Errorf("--dev %w", err))
 		}
+		// A build that was trusted earlier stands at the same path.
+		cfg.Plugins = slices.DeleteFunc(slices.Clone(cfg.Plugins), func(p config.Plugin) bool { return p.Path == abs })
 		cfg.Plugins = append(cfg.Plugins, config.Plugin{Path: abs, SHA256: sum, Place: placeDev})
 	}
 	if u.reattach != "" {

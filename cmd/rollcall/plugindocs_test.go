@@ -3,11 +3,15 @@ package main_test
 import (
 	"bufio"
 	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -37,7 +41,8 @@ func TestThePluginGuideRuns(t *testing.T) {
 	defer cancel()
 	dir := t.TempDir()
 	home := t.TempDir()
-	env := append(goEnv(t), "HOME="+home, "ROLLCALL="+root, "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"), "GOPROXY=off", "GOFLAGS=-buildvcs=false")
+	site := gardenSite(t)
+	env := append(goEnv(t), "SITE="+site.URL, "HOME="+home, "ROLLCALL="+root, "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"), "GOPROXY=off", "GOFLAGS=-buildvcs=false")
 	for _, b := range blocks {
 		// Each block begins where the first did.
 		cmd := exec.CommandContext(ctx, "bash", "-e", "-c", b[2])
@@ -47,6 +52,9 @@ func TestThePluginGuideRuns(t *testing.T) {
 				t.Fatalf("%s\n%v\n%s", b[2], err, out)
 			} else {
 				t.Logf("%s\n%s", b[2], out)
+				if strings.Contains(b[2], "--dev") != strings.Contains(string(out), "the configuration does not list this plugin") {
+					t.Errorf("the warning of --dev: %s", out)
+				}
 			}
 			continue
 		}
@@ -78,6 +86,45 @@ func TestThePluginGuideRuns(t *testing.T) {
 	if err != nil || !strings.Contains(string(config), "[[plugin]]\npath = 'garden/garden'\nsha256 = \"") {
 		t.Errorf("the configuration: %v\n%s", err, config)
 	}
+}
+
+// gardenSite is the site that the starter driver is written for.
+func gardenSite(t *testing.T) *httptest.Server {
+	const form = `<form id=%s method=post action=%s><input id=user name=user><input id=mail name=mail><input id=pass type=password name=pass><button type=submit>Go</button></form>`
+	members, about := map[string]string{}, ""
+	var mu sync.Mutex
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		name := strings.TrimPrefix(r.URL.Path, "/")
+		user, pass := r.PostFormValue("user"), r.PostFormValue("pass")
+		switch {
+		case r.Method == http.MethodGet && (name == "join" || name == "login"):
+			fmt.Fprintf(w, form, name, r.URL.Path)
+		case r.Method == http.MethodPost && (name == "join" && members[user] == "" || name == "login" && members[user] == pass):
+			members[user] = pass
+			fmt.Fprint(w, "<p id=account>You are in</p>")
+		case r.Method == http.MethodPost && name == "profile":
+			about = r.PostFormValue("about")
+			fmt.Fprint(w, "<p class=saved>Saved</p>")
+		case r.Method == http.MethodPost:
+			fmt.Fprint(w, "<p class=error>Wrong</p>")
+		case r.Method == http.MethodGet && name == "profile":
+			fmt.Fprint(w, `<form id=profile method=post><textarea id=about name=about></textarea><button type=submit>Save</button></form>`)
+		case name == "u/ada_l":
+			fmt.Fprint(w, "<h1>ada_l</h1>"+about)
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	t.Cleanup(func() {
+		site.Close()
+		if members["ada_l"] != "Lantern-42-x" || len(members) != 1 || about != "I grow beans." {
+			t.Errorf("the site's members: %v, %q", members, about)
+		}
+	})
+	return site
 }
 
 // goEnv is what the go command needs to find its caches with another HOME.

@@ -83,6 +83,11 @@ func (c *cli) taskRun(ctx context.Context, f taskRunFlags) (err error) {
 	if err := f.unlisted.add(loaded); err != nil {
 		return err
 	}
+	for _, p := range loaded.Plugins {
+		if p.Place == placeDev || p.Place == placeReattach {
+			fmt.Fprintf(c.err, "warning: %s %s: the configuration does not list this plugin\n", p.Place, secret.Clean(p.Path))
+		}
+	}
 	task, err := c.readTask(f.task, states(loaded.Entity.States))
 	if err != nil {
 		return usage(err)

@@ -95,9 +95,13 @@ func (h inProcess) Run(ctx context.Context, _ int, phase core.Phase, task core.T
 
 func (inProcess) Kill(_ int, gone func()) { gone() }
 
-func TestGoInProcess(t *testing.T) { drivertest.RunHost(t, machine, inProcess{actor.New()}) }
+func TestGoInProcess(t *testing.T) {
+	t.Parallel()
+	drivertest.RunHost(t, machine, inProcess{actor.New()})
+}
 
 func TestLuaInProcess(t *testing.T) {
+	t.Parallel()
 	d, err := lua.Load(lua.Source{Name: "actor", Path: "actor.lua", Text: actor.Lua})
 	if err != nil {
 		t.Fatal(err)
@@ -166,6 +170,7 @@ func externalHost(t *testing.T) *external.Host {
 }
 
 func TestLuaInTheWorker(t *testing.T) {
+	t.Parallel()
 	h, ref := externalHost(t), script(t)
 	drivertest.RunHost(t, machine, processes{h, core.Binding{Driver: "actor", Digest: ref.Digest}, func(ctx context.Context) (core.Manifest, error) {
 		return h.Manifest(ctx, ref)
@@ -188,6 +193,7 @@ func built(t *testing.T, pkg, name string) (path, sum string) {
 }
 
 func TestAPluginAsABuiltBinary(t *testing.T) {
+	t.Parallel()
 	h := externalHost(t)
 	p, err := h.Plugin(built(t, "./actor/plugin", "rollcall-driver-actor"))
 	if err != nil {
@@ -248,6 +254,7 @@ func (h *connections) Kill(slot int, _ func()) {
 }
 
 func TestAPluginOverATestConnection(t *testing.T) {
+	t.Parallel()
 	h := &connections{t: t, slots: map[int]*connection{}}
 	defer func() {
 		for _, c := range h.slots {

@@ -1,5 +1,5 @@
-// Command rollcall-driver-garden is the smallest plugin driver: sign-up on a
-// site with one form. It is a module of its own, as yours would be.
+// Command rollcall-driver-garden is the smallest plugin driver: accounts on a
+// site with three forms. It is a module of its own, as yours would be.
 package main
 
 import (
@@ -12,8 +12,8 @@ import (
 func main() {
 	plugins.Serve(browser.New(core.Manifest{
 		API: core.ManifestAPI, Name: "garden", Version: "1.0.0", Summary: "accounts of garden.example",
-		Domains: []string{"garden.example"}, Needs: []string{"username", "email", "password"}, Public: true,
-	}, browser.Phases{core.Register: register, core.Login: login}))
+		Domains: []string{"garden.example"}, Needs: []string{"username", "email", "password"}, Wants: []string{"about"}, Public: true,
+	}, browser.Phases{core.Register: register, core.Login: login, core.Profile: profile}))
 }
 
 func register(page *browser.Page, task browser.Task) core.Outcome {
@@ -34,4 +34,12 @@ func login(page *browser.Page, task browser.Task) core.Outcome {
 		return outcome.Rejected(core.BadCredentials, said)
 	}
 	return outcome.Done()
+}
+
+func profile(page *browser.Page, task browser.Task) core.Outcome {
+	page.Open("/profile", browser.Signs{"form": "#profile"})
+	if page.Fields(browser.Field{Name: "about", At: "#about"}) > 0 {
+		page.Click("#profile [type=submit]", browser.Signs{"saved": ".saved"})
+	}
+	return outcome.Done(core.Facts{core.FactLinkProfile: core.Text(page.URL("/u/" + task.Get("username").Reveal()))})
 }
