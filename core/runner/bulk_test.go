@@ -45,6 +45,7 @@ func newBulkHouse(t *testing.T) *house {
 // TestTasksOfABulkSite: tasks go out in calls, and each is reported by itself.
 func TestTasksOfABulkSite(t *testing.T) {
 	h := newBulkHouse(t)
+	h.opts.Bulks[0].Site.Max, h.opts.Bulks[0].Site.MaxWait = 4, time.Hour // all four tasks, however slowly they come
 	h.sb.Hoola.Add(sandbox.HoolaUser{Name: "Someone Else", Username: "other", Email: "b@mail.example", Password: "whatever"})
 	short := hoolaTask("name", "minhc")
 	short.FirstName, short.LastName = "", "A"
@@ -82,6 +83,7 @@ func TestTasksOfABulkSite(t *testing.T) {
 // can't be told to be ours stays unknown, and is never reported as failed.
 func TestUncertainCallOfTasks(t *testing.T) {
 	h := newBulkHouse(t)
+	h.opts.Bulks[0].Site.Max, h.opts.Bulks[0].Site.MaxWait = 4, time.Hour // all four tasks, however slowly they come
 	h.sb.Hoola.Fault(func(c sandbox.HoolaCall) sandbox.HoolaFault {
 		if c.N == 1 {
 			return sandbox.HoolaFault{Fault: sandbox.Fault{Kind: sandbox.DropAfter}, Half: true}

@@ -70,25 +70,31 @@ func (r *Runner) bulkWithoutLink(domain string) bool {
 func (r *Runner) bulkQuiet(ctx context.Context, horizon time.Time) (bool, error) {
 	for _, s := range r.o.Bulks {
 		w, err := r.o.Batches.BulkWindow(ctx, s.Site, r.o.Clock())
-		if err != nil {
+		if err != nil || !s.quiet(w, horizon) {
 			return false, err
 		}
-		work := w.Rows
-		if s.Link != nil {
-			work += w.Ready
-			if !w.BegunDue.IsZero() && w.BegunDue.Before(horizon) {
-				return false, nil
-			}
-		}
-		wait := w.OpensIn
-		if w.Calling {
-			wait, work = w.LostIn, work+1
-		}
-		if work > 0 && !w.Held && time.Now().Add(wait).Before(horizon) {
-			return false, nil
+		// A call that began while the window was read hides its users: without one
+		// in between, what was read holds.
+		again, err := r.o.Batches.BulkWindow(ctx, s.Site, r.o.Clock())
+		if err != nil || again.Calls != w.Calls || !s.quiet(again, horizon) {
+			return false, err
 		}
 	}
 	return true, nil
+}
+
+func (s BulkService) quiet(w core.BulkWindow, horizon time.Time) bool {
+	work, wait := w.Rows, w.OpensIn
+	if s.Link != nil {
+		work += w.Ready
+		if !w.BegunDue.IsZero() && w.BegunDue.Before(horizon) {
+			return false
+		}
+	}
+	if w.Calling {
+		return !time.Now().Add(w.LostIn).Before(horizon)
+	}
+	return work == 0 || w.Held || !time.Now().Add(wait).Before(horizon)
 }
 
 // desk brings the tasks of one bulk site into calls, and on after them.
