@@ -124,6 +124,11 @@ type Admin interface {
 	Backup(ctx context.Context, path string) error
 }
 
+// FlagBackup is set in a copy that Backup made, to the time of the copy (RFC
+// 3339). A runner that finds it works on a restored ledger: what was submitted
+// after that time is not in it.
+const FlagBackup = "backup_of"
+
 // Sentinels of Store.
 var (
 	ErrNothing     = errors.New("nothing is due")

@@ -57,9 +57,16 @@ func (w *world) start(config string, args ...string) *running {
 
 func launch(t *testing.T, args ...string) *running {
 	t.Helper()
+	return launchBy(t, nil, args...)
+}
+
+// launchBy runs rollcall below another command.
+func launchBy(t *testing.T, by []string, args ...string) *running {
+	t.Helper()
+	line := append(append(by, binary), args...)
 	ctx, ended := context.WithCancel(context.Background())
 	r := &running{t: t, ctx: ctx, grown: make(chan struct{})}
-	r.cmd = exec.Command(binary, args...)
+	r.cmd = exec.Command(line[0], line[1:]...)
 	r.cmd.Env = append(os.Environ(), "TMPDIR="+temporary)
 	r.cmd.Stdout = &r.out
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

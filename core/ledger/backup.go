@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
+
+	"github.com/rollcall-run/rollcall/core"
 )
 
 // Backup implements core.Admin. The file must not exist. The copy is sealed
@@ -43,6 +46,9 @@ func (d *sqliteDB) vacuumInto(ctx context.Context, path string) error {
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err
 	}
+	if err := stamp(ctx, path); err != nil {
+		return err
+	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return err
@@ -51,4 +57,16 @@ func (d *sqliteDB) vacuumInto(ctx context.Context, path string) error {
 		return fmt.Errorf("sync %s: %w", path, err)
 	}
 	return nil
+}
+
+// stamp writes into the copy that it is one, so that a runner that is given it
+// probes before it submits anything.
+func stamp(ctx context.Context, path string) error {
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, `INSERT INTO flag (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
+		core.FlagBackup, time.Now().UTC().Format(time.RFC3339Nano))
+	return errors.Join(err, db.Close())
 }

@@ -20,6 +20,12 @@
 // fence of the slot's egress port. A visit that lost its lease is cancelled, its
 // browser context closed, and nothing of it is written.
 //
+// # A ledger that is older than the world
+//
+// A copy made by backup says that it is one. A runner that works on it, or that
+// finds a task under way which its ledger never started, signs in with the task's
+// credentials before a sign-up that may be the second one; see look.
+//
 // # What decides
 //
 // visit.step looks at the task's state alone, so that a task that was claimed

@@ -99,6 +99,24 @@ func (h *house) waitHeld() {
 	}
 }
 
+// background runs until stop is called.
+func (h *house) background() (stop func()) {
+	h.t.Helper()
+	r, err := runner.New(h.opts)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(h.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx, nil) }()
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			h.t.Error(err)
+		}
+	}
+}
+
 func (h *house) dump() {
 	recs, err := h.store.Tasks(context.WithoutCancel(h.t.Context()), core.TaskFilter{})
 	h.t.Logf("tasks (%v):", err)

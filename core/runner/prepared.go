@@ -61,6 +61,9 @@ func (v *visit) prepared() error {
 	if taken || !v.b.Manifest.Has(core.Register) || v.rec.Facts[factAdopt].Reveal() == "wanted" {
 		return v.adopt()
 	}
+	if why := v.unseen(); why != "" {
+		return v.look(why)
+	}
 	return v.register()
 }
 

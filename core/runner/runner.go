@@ -17,13 +17,14 @@ type Runner struct {
 	run chan struct{} // one token for each task that may run now
 	hld chan struct{} // one token for each task that may be held now
 
-	mu      sync.Mutex
-	idle    []*slot
-	made    int
-	visits  map[string]*visit // by task id
-	adrift  map[string]adrift // by task id
-	tally   Tally
-	pausing authPause
+	mu       sync.Mutex
+	idle     []*slot
+	made     int
+	visits   map[string]*visit // by task id
+	adrift   map[string]adrift // by task id
+	tally    Tally
+	restored time.Time // when the ledger was copied that this run works on; zero: it is no restored copy
+	pausing  authPause
 
 	wake    chan struct{} // a slot became free, or something else of our own changed
 	visited sync.WaitGroup
@@ -96,6 +97,10 @@ func (r *Runner) Run(ctx, now context.Context) error {
 		return fmt.Errorf("join the ledger: %w", err)
 	}
 	if err := r.putSites(ctx); err != nil {
+		return err
+	}
+
+	if err := r.readRestored(ctx); err != nil {
 		return err
 	}
 

@@ -25,6 +25,7 @@ func (v *visit) begin() error {
 			return v.move(core.Move{To: core.Dropped, Event: say("connect is switched off for this task manager")})
 		}
 	}
+	v.fresh = true
 	return v.move(core.Move{To: core.Starting, Driver: v.b.Driver, Digest: v.b.Digest, Event: say("starting")})
 }
 
@@ -74,6 +75,11 @@ func (v *visit) readStart(ctx context.Context, refusal *core.Refusal) error {
 		return v.startLater(err)
 	}
 	switch {
+	case v.underWay(l.Status) && v.r.o.Exclusive && refusal != nil && v.fresh:
+		// Nobody but us works on these tasks, and this ledger knows of no start: an
+		// earlier life of ours may have signed up already.
+		return v.move(core.Move{To: core.Prepared, Facts: core.Facts{factLook: core.Text("1")},
+			Event: say("it was under way already; looking for an account before anything is submitted")})
 	case v.underWay(l.Status) && v.r.o.Exclusive:
 		return v.move(core.Move{To: core.Prepared, Event: say("the start had taken effect")})
 	case v.underWay(l.Status):

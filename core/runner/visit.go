@@ -35,6 +35,7 @@ type visit struct {
 	signedIn bool                // in the open page's context
 	cut      int                 // length that about was cut to, 0 when it was not
 	ended    bool                // the lease was given back
+	fresh    bool                // this visit made the intent to start durable
 	asked    bool                // the phase under way has asked a person, who did not come in time
 	release  []func()            // of the redactor
 	files    string              // the directory of fitted images, removed at the end of the visit

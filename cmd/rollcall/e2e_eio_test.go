@@ -1,0 +1,41 @@
+package main_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/rollcall-run/rollcall/examples/sandbox"
+)
+
+// TestADiskThatFailsStopsTheRunnerAndLosesNothing injects EIO into every flush
+// from a moment on, as a dying disk does.
+func TestADiskThatFailsStopsTheRunnerAndLosesNothing(t *testing.T) {
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Fatalf("strace is missing: apt-get install strace (%v)", err)
+	}
+	w := newWorld(t, settings{slots: 2, scripts: own(t, "300ms", "20s")})
+	w.add(w.sb.Board, sandbox.StateRegister, 20)
+	config := w.config("one")
+	r := launchBy(t, []string{strace, "-f", "-qq", "-o", w.path("strace.log"), "-e", "trace=fsync,fdatasync",
+		"-e", "inject=fsync,fdatasync:error=EIO:when=12+"}, "run", "-c", config)
+	code := r.end(patience)
+	lines, _ := r.log()
+	if last := lines[len(lines)-1].text; code != exitFailed || !strings.Contains(last, "rollcall: ") || !strings.Contains(last, w.path("ledger")) {
+		t.Errorf("ended with %d and said %s", code, last)
+	}
+	began := 0
+	for _, task := range w.tasks {
+		if s, _ := w.sb.Manager.Task(task.ID); s.Count(sandbox.CallStart) > 0 {
+			began++
+		}
+	}
+	if left := w.open(); began == 0 || left == 0 {
+		t.Fatalf("the disk failed at the wrong time: %d tasks had begun, %d were left", began, left)
+	}
+	again := w.start(config)
+	w.await(again)
+	again.stop()
+	w.checkDone()
+}
