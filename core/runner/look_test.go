@@ -2,6 +2,7 @@ package runner_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,27 +77,20 @@ func TestUnderWayWithoutAStartOfOurs(t *testing.T) {
 // TestClockJumps: the ledger's clock leaps an hour on and back while tasks run.
 func TestClockJumps(t *testing.T) {
 	h := newHouse(t, sandbox.Options{})
-	jump := make(chan time.Duration, 1)
-	jump <- 0
+	const (
+		each    = 25            // readings between two leaps: heartbeats alone make them go by
+		leaping = 12 * each     // readings with leaps
+		settled = 2 * time.Hour // later than all that was due at any of the clock's times
+	)
+	var readings atomic.Int64
 	h.store = ledgertest.SQLiteAt(t, func() time.Time {
-		d := <-jump
-		jump <- d
-		return time.Now().Add(d)
+		n := readings.Add(1)
+		if n > leaping {
+			return time.Now().Add(settled)
+		}
+		return time.Now().Add([]time.Duration{0, time.Hour, 0, -time.Hour}[n/each%4])
 	})
 	h.opts.Store, h.opts.Slots, h.opts.Limits.Heartbeat = h.store, 4, 20*time.Millisecond
-	const settled = 2 * time.Hour // later than all that was due at any of the clock's times
-	var n int                     // guarded by the token of jump
-	h.site.phase = func(_ context.Context, p core.Phase, _ core.Task, _ core.Session) (core.Outcome, error, bool) {
-		if p == core.Register || p == core.Login {
-			if d := <-jump; d == settled {
-				jump <- d
-			} else {
-				n++
-				jump <- []time.Duration{0, time.Hour, 0, -time.Hour}[n%4]
-			}
-		}
-		return core.Outcome{}, nil, false
-	}
 	var ids []string
 	for _, id := range []string{"t1", "t2", "t3", "t4", "t5", "t6", "t7", "t8"} {
 		ids = append(ids, id)
@@ -104,17 +98,18 @@ func TestClockJumps(t *testing.T) {
 	}
 	h.opts.Once = false
 	stop := h.background()
-	if err := h.sb.Manager.Wait(t.Context(), func(m *sandbox.Manager) bool { return m.Count(sandbox.StateProfiled) > 0 }); err != nil {
-		t.Fatal(err)
-	}
-	<-jump
-	jump <- settled
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	for _, id := range ids {
-		if _, err := h.sb.Manager.WaitTask(t.Context(), id, func(s sandbox.Snapshot) bool { return s.Status == sandbox.StateProfiled }); err != nil {
+		if _, err := h.sb.Manager.WaitTask(ctx, id, func(s sandbox.Snapshot) bool { return s.Status == sandbox.StateProfiled }); err != nil {
+			h.dump()
 			t.Fatal(err)
 		}
 	}
 	stop()
+	if n := readings.Load(); n < 4*each {
+		t.Errorf("the clock was read %d times: it never leapt back", n)
+	}
 	for _, id := range ids {
 		if n := h.site.submits["user"+id]; n != 1 {
 			t.Errorf("%s was submitted %d times", id, n)
