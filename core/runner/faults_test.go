@@ -2,6 +2,7 @@ package runner_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -158,6 +159,39 @@ func TestLostLeaseStopsTheVisit(t *testing.T) {
 	}
 	if len(h.site.submits) != 0 {
 		t.Error("something was submitted")
+	}
+}
+
+// TestTheLastReportsGoOutOnAStop: the report under way is let end, and what is
+// due besides goes out before the runner does.
+func TestTheLastReportsGoOutOnAStop(t *testing.T) {
+	h := newHouse(t, sandbox.Options{})
+	h.opts.Once = false
+	first, open := make(chan string, 1), make(chan struct{})
+	release := sync.OnceFunc(func() { close(open) })
+	t.Cleanup(release)
+	h.sb.Manager.Fault(func(c sandbox.Call) sandbox.Fault {
+		if c.Name == sandbox.CallComplete {
+			select {
+			case first <- c.TaskID:
+			default:
+			}
+			<-open
+		}
+		return sandbox.Fault{}
+	})
+	h.add(task("t1"), task("t2"))
+	stop := h.background()
+	other := map[string]string{"t1": "t2", "t2": "t1"}[<-first]
+	h.waitState(other, core.Reporting)
+	stopped := make(chan struct{})
+	go func() { defer close(stopped); stop() }()
+	release()
+	<-stopped
+	for _, id := range []string{"t1", "t2"} {
+		if got := h.record(id).State; got != core.Reported {
+			t.Errorf("%s is %s in the ledger", id, got)
+		}
 	}
 }
 

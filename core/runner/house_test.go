@@ -99,6 +99,25 @@ func (h *house) waitHeld() {
 	}
 }
 
+// waitState waits until a task is in a state here.
+func (h *house) waitState(id string, want core.State) {
+	h.t.Helper()
+	changed, cancel := h.store.Subscribe()
+	defer cancel()
+	late := time.After(20 * time.Second)
+	for {
+		if rec, err := h.store.Task(h.t.Context(), id); err == nil && rec.State == want {
+			return
+		}
+		select {
+		case <-changed:
+		case <-late:
+			h.dump()
+			h.t.Fatalf("%s is never %s", id, want)
+		}
+	}
+}
+
 // background runs until stop is called.
 func (h *house) background() (stop func()) {
 	h.t.Helper()

@@ -10,13 +10,33 @@ import (
 	"github.com/rollcall-run/rollcall/core"
 )
 
-// reporting delivers the outbox, one report at a time, for ever.
-func (r *Runner) reporting(ctx context.Context) error {
-	changed, cancel := r.o.Store.Subscribe()
+// lastReports is how long a runner that stops still delivers what is due.
+const lastReports = 5 * time.Second
+
+// reporting delivers the outbox, one report at a time, until stopping ends. Then
+// the report under way and all that are due now still go out, for lastReports at
+// most; now ends that too.
+func (r *Runner) reporting(stopping, now context.Context) error {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(stopping))
 	defer cancel()
+	defer context.AfterFunc(now, cancel)()
+	defer context.AfterFunc(stopping, func() {
+		patience := time.NewTimer(lastReports)
+		defer patience.Stop()
+		select {
+		case <-patience.C:
+			cancel()
+		case <-ctx.Done():
+		}
+	})()
+	changed, unsubscribe := r.o.Store.Subscribe()
+	defer unsubscribe()
 	for ctx.Err() == nil {
 		if left := r.pausing.left(); left > 0 {
-			r.pause(ctx, left)
+			if stopping.Err() != nil {
+				return nil
+			}
+			r.pause(stopping, left)
 			continue
 		}
 		item, err := r.o.Store.ClaimReport(ctx, r.o.Owner, r.o.Limits.Lease)
@@ -28,21 +48,27 @@ func (r *Runner) reporting(ctx context.Context) error {
 				// This runner slept, or the answer took too long: the report is another's.
 				r.o.Log.Warn("the report is another runner's now; dropped here", "task", item.TaskID)
 			default:
-				if err := r.patient(ctx, "report", err); err != nil {
+				if err := r.patient(stopping, "report", err); err != nil {
 					return err
 				}
 			}
 			continue
 		}
 		if !errors.Is(err, core.ErrNothing) {
-			if err := r.patient(ctx, "report", err); err != nil {
+			if stopping.Err() != nil {
+				return nil // the outbox is the ledger's: the next run delivers it
+			}
+			if err := r.patient(stopping, "report", err); err != nil {
 				return err
 			}
 			continue
 		}
-		next, err := r.o.Store.NextReport(ctx)
+		if stopping.Err() != nil {
+			return nil
+		}
+		next, err := r.o.Store.NextReport(stopping)
 		if err != nil {
-			if err := r.patient(ctx, "report", err); err != nil {
+			if err := r.patient(stopping, "report", err); err != nil {
 				return err
 			}
 			continue
@@ -55,7 +81,7 @@ func (r *Runner) reporting(ctx context.Context) error {
 		select {
 		case <-changed:
 		case <-t.C:
-		case <-ctx.Done():
+		case <-stopping.Done():
 		}
 		t.Stop()
 	}

@@ -124,7 +124,7 @@ func (r *Runner) Run(ctx, now context.Context) error {
 	start(&loops, loop, "sites", r.sites)
 	start(&loops, loop, "upkeep", r.upkeep)
 	start(&loops, loop, "claim", func(ctx context.Context) error { return r.claiming(ctx, hard) })
-	start(&keepers, background, "report", r.reporting)
+	start(&keepers, background, "report", func(ctx context.Context) error { return r.reporting(ctx, now) })
 	for _, s := range r.o.Bulks {
 		// A call under way is let end, as a visit is.
 		start(&r.visited, loop, "bulk calls", func(ctx context.Context) error { return r.bulk(ctx, hard, s) })
