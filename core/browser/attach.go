@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -55,11 +56,12 @@ type Page struct {
 
 // pageState is what the browser's events told; guarded by Page.mu.
 type pageState struct {
-	changed  chan struct{}    // closed at the next change
-	worlds   map[string]world // by frame
-	frame    string           // the main frame
-	loader   string           // its document
-	url      string           // its address
+	changed  chan struct{}     // closed at the next change
+	worlds   []world           // of all frames' documents, in the order they came
+	own      map[string]string // session by frame, of the frames that have a process of their own
+	frame    string            // the main frame
+	loader   string            // its document
+	url      string            // its address
 	answers  map[string]answer
 	moving   time.Time       // when a navigation of the main frame was asked for; zero when none is under way
 	loading  bool            // the main frame loads
@@ -82,6 +84,30 @@ type world struct {
 	frame   string
 }
 
+// world is the frame's own world. A frame that moves to a process of its own has
+// two for a while, and the old process may tell of its one last.
+func (st *pageState) world(frame string) (w world, ok bool) {
+	own := st.own[frame]
+	for _, one := range st.worlds {
+		if one.frame == frame && (w.session != own || one.session == own || own == "") {
+			w, ok = one, true
+		}
+	}
+	return w, ok
+}
+
+// drop forgets worlds and returns them.
+func (st *pageState) drop(gone func(world) bool) (dropped []world) {
+	st.worlds = slices.DeleteFunc(st.worlds, func(w world) bool {
+		if gone(w) {
+			dropped = append(dropped, w)
+			return true
+		}
+		return false
+	})
+	return dropped
+}
+
 // answer is how a document was answered.
 type answer struct {
 	status int
@@ -100,7 +126,7 @@ func Attach(ctx context.Context, s core.Session, o AttachOptions) (*Page, error)
 		return nil, &core.Fault{Code: core.DriverError, Phase: o.Phase, Why: "the session has no services"}
 	}
 	p := &Page{o: o, s: s, base: base, results: map[string]string{}}
-	p.st = pageState{changed: make(chan struct{}), worlds: map[string]world{}, answers: map[string]answer{}, requests: map[string]bool{}}
+	p.st = pageState{changed: make(chan struct{}), own: map[string]string{}, answers: map[string]answer{}, requests: map[string]bool{}}
 	ctx, cancel := context.WithTimeout(ctx, ActionTime)
 	defer cancel()
 	broke := func(err error) (*Page, error) {
@@ -171,7 +197,7 @@ func (p *Page) world(ctx context.Context, frame, not string) (world, error) {
 		if frame == "" {
 			frame = p.st.frame
 		}
-		w, ok := p.st.worlds[frame]
+		w, ok := p.st.world(frame)
 		changed := p.st.changed
 		p.mu.Unlock()
 		if ok && w.id != not {

@@ -2,6 +2,7 @@ package browser
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -46,6 +47,7 @@ func (p *Page) take(session, method string, params json.RawMessage) bool {
 		}
 		child := string(e.SessionID)
 		if e.TargetInfo.Type == "iframe" {
+			st.own[string(e.TargetInfo.TargetID)] = child
 			p.prepare(child)
 		}
 		if e.TargetInfo.Type == "page" && string(e.TargetInfo.TargetID) != p.s.TargetID {
@@ -58,11 +60,8 @@ func (p *Page) take(session, method string, params json.RawMessage) bool {
 		if !ok {
 			return false
 		}
-		for f, w := range st.worlds {
-			if w.session == string(e.SessionID) {
-				delete(st.worlds, f)
-			}
-		}
+		st.drop(func(w world) bool { return w.session == string(e.SessionID) })
+		maps.DeleteFunc(st.own, func(_, s string) bool { return s == string(e.SessionID) })
 		p.c.fail(string(e.SessionID), "", errGone)
 		return true
 	case "Runtime.executionContextCreated":
@@ -76,26 +75,20 @@ func (p *Page) take(session, method string, params json.RawMessage) bool {
 		if json.Unmarshal(params, &e) != nil || e.Context.Name != worldName {
 			return false
 		}
-		st.worlds[e.Context.AuxData.FrameID] = world{session: session, id: e.Context.UniqueID, frame: e.Context.AuxData.FrameID}
+		st.worlds = append(st.worlds, world{session: session, id: e.Context.UniqueID, frame: e.Context.AuxData.FrameID})
 		return true
 	case "Runtime.executionContextDestroyed":
 		e, ok := decoded[proto.RuntimeExecutionContextDestroyed](params)
 		if !ok {
 			return false
 		}
-		for f, w := range st.worlds {
-			if w.id == e.ExecutionContextUniqueID {
-				delete(st.worlds, f)
-				p.c.fail(session, w.id, errGone)
-			}
+		for _, w := range st.drop(func(w world) bool { return w.id == e.ExecutionContextUniqueID }) {
+			p.c.fail(session, w.id, errGone)
 		}
 		return true
 	case "Runtime.executionContextsCleared":
-		for f, w := range st.worlds {
-			if w.session == session {
-				delete(st.worlds, f)
-				p.c.fail(session, w.id, errGone)
-			}
+		for _, w := range st.drop(func(w world) bool { return w.session == session }) {
+			p.c.fail(session, w.id, errGone)
 		}
 		return true
 	case "Page.javascriptDialogOpening":

@@ -60,7 +60,10 @@ func (p *Page) Open(ctx context.Context, path string, s *Signs) (Seen, error) {
 			return Seen{}, p.netFault(to.ErrorText, at)
 		}
 		if to.LoaderID != "" {
-			if err := p.wait(ctx, v.until, func(st *pageState) bool { return st.loader == string(to.LoaderID) || st.worlds[st.frame].id == "" }); err != nil {
+			if err := p.wait(ctx, v.until, func(st *pageState) bool {
+				_, stands := st.world(st.frame)
+				return st.loader == string(to.LoaderID) || !stands
+			}); err != nil {
 				return Seen{}, err
 			}
 		}

@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"testing"
@@ -156,4 +157,36 @@ func TestSignInAFrameOfAnotherOrigin(t *testing.T) {
 	if seen := must[Seen](t)(p.Click(t.Context(), Locator{"button"}, signs("ok", "#f >> .ok"))); seen.Said != "new" {
 		t.Errorf("%+v", seen)
 	}
+}
+
+// TestAFrameThatMovesToAProcessOfItsOwn: its old process may tell of the old
+// document's world after the new one told of the new document's.
+func TestAFrameThatMovesToAProcessOfItsOwn(t *testing.T) {
+	p := opened(t, `<p>there</p>`, nil)
+	tell := func(session, method, params string) { p.event(session, method, json.RawMessage(params)) }
+	created := func(session, id string) {
+		tell(session, "Runtime.executionContextCreated", `{"context":{"name":"`+worldName+`","uniqueId":"`+id+`","auxData":{"frameId":"F"}}}`)
+	}
+	is := func(when, want string) {
+		t.Helper()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if w, _ := p.st.world("F"); w.id != want {
+			t.Errorf("%s: the frame's world is %q, want %q", when, w.id, want)
+		}
+	}
+	created(p.session, "blank")
+	is("in the tab's process", "blank")
+	tell(p.session, "Target.attachedToTarget", `{"sessionId":"S","targetInfo":{"targetId":"F","type":"iframe"}}`)
+	created("S", "own")
+	created(p.session, "late")
+	is("with two processes", "own")
+	tell(p.session, "Runtime.executionContextDestroyed", `{"executionContextUniqueId":"late"}`)
+	tell(p.session, "Runtime.executionContextDestroyed", `{"executionContextUniqueId":"blank"}`)
+	is("when the old process is done", "own")
+	created(p.session, "back")
+	tell(p.session, "Target.detachedFromTarget", `{"sessionId":"S"}`)
+	is("back in the tab's process", "back")
+	tell(p.session, "Runtime.executionContextsCleared", `{}`)
+	is("without a document", "")
 }
