@@ -127,7 +127,7 @@ func (v *visit) guardFacts(f core.Facts) {
 
 // pictures is the directory of the task's pictures. It outlives the visit.
 func (v *visit) pictures() (string, error) {
-	dir := filepath.Join(v.r.o.Dir, "tasks", safeName(v.id))
+	dir := filepath.Join(v.r.picturesDir(), safeName(v.id))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("make the directory of the task's pictures: %w", err)
 	}

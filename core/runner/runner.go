@@ -301,27 +301,6 @@ func (r *Runner) sites(ctx context.Context) error {
 	}
 }
 
-// upkeep expires questions and deletes what is past its retention.
-func (r *Runner) upkeep(ctx context.Context) error {
-	tick := time.NewTicker(r.o.Limits.Sweep)
-	defer tick.Stop()
-	for {
-		if _, err := r.o.Store.ExpireAsks(ctx); err != nil && ctx.Err() == nil {
-			r.o.Log.Warn("questions were not expired", "err", err)
-		}
-		if n, err := r.o.Store.Retain(ctx, time.Now().Add(-r.o.Limits.Retention)); err != nil && ctx.Err() == nil {
-			r.o.Log.Warn("old tasks were not deleted", "err", err)
-		} else if n > 0 {
-			r.o.Log.Info("old tasks deleted", "tasks", n)
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
 func (r *Runner) notice(n Notice) {
 	if r.o.Observe == nil {
 		return
