@@ -17,6 +17,7 @@ func (c *cli) commands() []*cobra.Command {
 		c.humanCommand(),
 		c.accountsCommand(),
 		c.backupCommand(),
+		c.secretsCommand(),
 		c.configCommand(),
 		c.driverCommand(),
 		c.doctorCommand(),

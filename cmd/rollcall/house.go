@@ -193,7 +193,8 @@ func openLedger(ctx context.Context, cfg *config.Config, log *slog.Logger) (*led
 	if err != nil {
 		return nil, usage(err)
 	}
-	return ledger.Open(ctx, ledger.Options{URL: url.Reveal(), Keys: keys, Logger: log})
+	l, err := ledger.Open(ctx, ledger.Options{URL: url.Reveal(), Keys: keys, Logger: log})
+	return l, unfinished(cfg.Store.Key, err)
 }
 
 func openMail(cfg *config.Config, log *slog.Logger) (*mail.Mailboxes, error) {

@@ -25,6 +25,8 @@ type database interface {
 	// announce tells other processes that something changed.
 	announce()
 	backup(ctx context.Context, path string) error
+	// compact overwrites what was deleted or replaced, where the database is ours to do so.
+	compact(ctx context.Context) error
 	// exclusive reports that no other process can have the ledger open.
 	exclusive() bool
 	close() error

@@ -125,8 +125,8 @@ func (l *Ledger) unlock(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := l.keys.Verify(check); err != nil {
-			return fmt.Errorf("it was sealed with another master key; put that key back, nothing was changed: %w", err)
+		if err := x.verifyKey(); err != nil {
+			return err
 		}
 		if err := x.row(`SELECT value FROM meta WHERE name = 'mac_key'`).Scan(&sealed); err != nil {
 			return err
@@ -134,6 +134,19 @@ func (l *Ledger) unlock(ctx context.Context) error {
 		l.macKey, err = l.keys.Open(sealed, macKeyAAD)
 		return err
 	})
+}
+
+// verifyKey returns an error unless the ledger is sealed under the key that it
+// was opened with.
+func (x *tx) verifyKey() error {
+	var check []byte
+	if err := x.row(`SELECT value FROM meta WHERE name = 'key_check'`).Scan(&check); err != nil {
+		return err
+	}
+	if err := x.l.keys.Verify(check); err != nil {
+		return fmt.Errorf("it was sealed with another master key; put that key back, nothing was changed: %w", err)
+	}
+	return nil
 }
 
 // mac is a keyed hash of data. It outlives a change of the master key.

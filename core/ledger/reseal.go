@@ -2,6 +2,8 @@ package ledger
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 )
 
@@ -51,6 +53,13 @@ func (l *Ledger) Reseal(ctx context.Context, keys Sealer) error {
 				return fmt.Errorf("%d runners are using the ledger; stop them first", live)
 			}
 		}
+		// A runner that slept through all this finds itself out, joins again, and is
+		// refused its old key then.
+		for _, q := range []string{`DELETE FROM runner_site`, `DELETE FROM runner`, `DELETE FROM lister`} {
+			if _, err := x.exec(q); err != nil {
+				return err
+			}
+		}
 		for _, c := range resealColumns {
 			if err := x.resealColumn(c, keys); err != nil {
 				return err
@@ -64,6 +73,28 @@ func (l *Ledger) Reseal(ctx context.Context, keys Sealer) error {
 	}
 	return err
 }
+
+// Compact rewrites a SQLite file and its log, so that no freed page keeps what
+// was deleted or sealed under an older key. On PostgreSQL, whose space is its
+// server's to clean, it does nothing.
+func (l *Ledger) Compact(ctx context.Context) error {
+	return l.fail("compact the ledger", l.compact(ctx))
+}
+
+func (d *sqliteDB) compact(ctx context.Context) error {
+	db, err := sql.Open("sqlite", d.dsn(""))
+	if err != nil {
+		return err
+	}
+	for _, q := range []string{`VACUUM`, `PRAGMA wal_checkpoint(TRUNCATE)`} {
+		if _, err = db.ExecContext(ctx, q); err != nil {
+			break
+		}
+	}
+	return errors.Join(err, db.Close())
+}
+
+func (d *postgresDB) compact(context.Context) error { return nil }
 
 func (x *tx) resealColumn(c resealColumn, keys Sealer) error {
 	only := ``

@@ -20,6 +20,14 @@ func (l *Ledger) Join(ctx context.Context, owner string, lease time.Duration) er
 		return fmt.Errorf("ledger: a runner needs a name")
 	}
 	err := l.write(ctx, "join", func(x *tx) error {
+		// Reseal looks for live runners under the same lock: whoever opened the
+		// ledger before it and joins after it has the old key.
+		if _, err := x.exec(`{lock ledger}`); err != nil {
+			return err
+		}
+		if err := x.verifyKey(); err != nil {
+			return err
+		}
 		now, err := x.time()
 		if err != nil {
 			return err
@@ -227,6 +235,10 @@ const beatQuery = `UPDATE task SET expires = $3 WHERE owner = $1 AND expires > $
 func (l *Ledger) TakeList(ctx context.Context, owner string, lease time.Duration) (bool, error) {
 	var got bool
 	err := l.write(ctx, "take the list", func(x *tx) error {
+		// What is listed is sealed: not under a key that was replaced meanwhile.
+		if err := x.verifyKey(); err != nil {
+			return err
+		}
 		now, err := x.time()
 		if err != nil {
 			return err
