@@ -56,3 +56,9 @@ var databases = []struct {
 func open(t testing.TB, url string, key string) (*ledger.Ledger, error) {
 	return ledger.Open(t.Context(), ledger.Options{URL: url, Keys: ledgertest.NewKey(key)})
 }
+
+// TestMemory: the ledger of the simulations keeps the databases' rules.
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	ledgertest.Run(t, func(_ *testing.T, now func() time.Time) core.Store { return ledgertest.NewMemory(now) })
+}
