@@ -15,6 +15,7 @@ import (
 	"github.com/go-rod/rod/lib/proto"
 
 	"github.com/rollcall-run/rollcall/core"
+	"github.com/rollcall-run/rollcall/core/page"
 )
 
 var (
@@ -45,7 +46,7 @@ type Page struct {
 	base    *url.URL
 	c       *conn
 	session string // of the tab
-	results map[string]string
+	results page.Results
 	verb    *verb // the outermost verb that runs
 	count   int   // of memories for signs
 	commits bool  // the one commit was asked for
@@ -125,7 +126,7 @@ func Attach(ctx context.Context, s core.Session, o AttachOptions) (*Page, error)
 	if s.Services == nil {
 		return nil, &core.Fault{Code: core.DriverError, Phase: o.Phase, Why: "the session has no services"}
 	}
-	p := &Page{o: o, s: s, base: base, results: map[string]string{}}
+	p := &Page{o: o, s: s, base: base, results: page.Results{}}
 	p.st = pageState{changed: make(chan struct{}), own: map[string]string{}, answers: map[string]answer{}, requests: map[string]bool{}}
 	ctx, cancel := context.WithTimeout(ctx, ActionTime)
 	defer cancel()

@@ -21,7 +21,7 @@ func (p *Page) commit(ctx context.Context, name string, loc Locator, s Signs, be
 		if p.commits {
 			return Seen{}, serviceError{core.ErrCommitted}
 		}
-		if err := s.check(); err != nil {
+		if err := s.Check(); err != nil {
 			return Seen{}, err
 		}
 		if name == "" {
@@ -45,7 +45,7 @@ func (p *Page) commit(ctx context.Context, name string, loc Locator, s Signs, be
 		if err := action(ctx, v); err != nil {
 			return Seen{}, err
 		}
-		seen, err := p.watch(ctx, v, m, s, s.limit(CommitTime), watchOptions{status: true})
+		seen, err := p.watch(ctx, v, m, s, s.Limit(CommitTime), watchOptions{status: true})
 		if err != nil {
 			return Seen{}, err
 		}

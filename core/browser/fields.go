@@ -3,13 +3,11 @@ package browser
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/rivo/uniseg"
-
 	"github.com/rollcall-run/rollcall/core"
+	"github.com/rollcall-run/rollcall/core/page"
 )
 
 // Fields fills what the task has a value for, by kind of control and within the
@@ -33,10 +31,8 @@ func (p *Page) Fields(ctx context.Context, fields []Field) (changed int, err err
 
 // fieldWork is a field that the task has a value for.
 type fieldWork struct {
-	Field
-	value  core.Value
+	*page.Entry
 	result string
-	cut    bool
 	read   readField
 }
 
@@ -48,13 +44,14 @@ type readField struct {
 	Near                         []string
 }
 
-// identity names the fields that are never cut: a shortened one is another account.
-var identity = []string{core.FieldUsername, core.FieldEmail, core.FieldPassword}
-
 func (p *Page) fields(ctx context.Context, v *verb, fields []Field) (int, error) {
-	work, uploads, err := p.plan(fields)
+	entries, uploads, err := page.Plan(fields, p.o)
 	if err != nil {
 		return 0, err
+	}
+	work := make([]*fieldWork, len(entries))
+	for i, e := range entries {
+		work[i] = &fieldWork{Entry: e}
 	}
 	if err := p.settle(ctx, v, false); err != nil {
 		return 0, err
@@ -79,94 +76,6 @@ func (p *Page) fields(ctx context.Context, v *verb, fields []Field) (int, error)
 		}
 	}
 	return changed, nil
-}
-
-// plan keeps the fields that there is a value for, cut to the limits.
-func (p *Page) plan(fields []Field) (work []*fieldWork, uploads []Field, err error) {
-	seen := map[string]bool{}
-	for _, f := range fields {
-		if f.Name == "" || seen[f.Name] {
-			return nil, nil, wrong("each field is named once, %q is not", f.Name)
-		}
-		seen[f.Name] = true
-		if err := f.At.check(); err != nil {
-			return nil, nil, err
-		}
-		if f.Name == "avatar" || f.Name == "cover" {
-			uploads = append(uploads, f)
-			continue
-		}
-		value := p.value(f)
-		if value.Empty() && len(f.Want) == 0 && f.Value == nil {
-			continue
-		}
-		if err := text(value); err != nil {
-			return nil, nil, err
-		}
-		w := &fieldWork{Field: f, value: value}
-		if limit := p.o.Manifest.Limits[f.Name].Max; limit > 0 && uniseg.GraphemeClusterCount(value.Reveal()) > limit {
-			if err := w.shorten(firstGraphemes(value.Reveal(), limit)); err != nil {
-				return nil, nil, err
-			}
-		}
-		work = append(work, w)
-	}
-	return work, uploads, nil
-}
-
-// value is what the task has for a field.
-func (p *Page) value(f Field) core.Value {
-	if f.Value != nil {
-		return *f.Value
-	}
-	e := p.o.Task.Entity
-	if f.Name == "full_name" {
-		return core.Text(strings.TrimSpace(e.Get(core.FieldFirstName).Reveal() + " " + e.Get(core.FieldLastName).Reveal()))
-	}
-	if slices.Contains(core.MailboxFields, f.Name) {
-		return core.Value{}
-	}
-	return e.Get(f.Name)
-}
-
-// shorten cuts the value, unless an account is known by it.
-func (w *fieldWork) shorten(to string) error {
-	if w.value.IsSecret() || slices.Contains(identity, w.Name) {
-		return &core.Fault{Code: core.LayoutChanged, Locator: w.Name, Why: fmt.Sprintf("%s is longer than the %d characters that fit, and is never cut", w.Name, uniseg.GraphemeClusterCount(to))}
-	}
-	w.value, w.cut = core.Text(strings.TrimRight(to, " \n\t")), true
-	return nil
-}
-
-// firstGraphemes is the beginning of s with at most n characters as a person counts them.
-func firstGraphemes(s string, n int) string {
-	g := uniseg.NewGraphemes(s)
-	for i := 0; g.Next(); i++ {
-		if i == n {
-			from, _ := g.Positions()
-			return s[:from]
-		}
-	}
-	return s
-}
-
-// firstUnits is the beginning of s with at most n UTF-16 units, as maxlength
-// counts, whole graphemes only. A line break counts as one.
-func firstUnits(s string, n int) string {
-	g := uniseg.NewGraphemes(s)
-	units := 0
-	for g.Next() {
-		for _, r := range g.Runes() {
-			if units++; r > 0xffff {
-				units++
-			}
-		}
-		if units > n {
-			from, _ := g.Positions()
-			return s[:from]
-		}
-	}
-	return s
 }
 
 func (p *Page) fillAll(ctx context.Context, v *verb, work []*fieldWork) (int, error) {
@@ -204,7 +113,7 @@ func (p *Page) fillAll(ctx context.Context, v *verb, work []*fieldWork) (int, er
 				return changed, err
 			}
 		}
-		if r.State == "typed" && !r.Same && !w.value.IsSecret() && !r.Prefix {
+		if r.State == "typed" && !r.Same && !w.Text.IsSecret() && !r.Prefix {
 			// The page did not take it at once: once more, as a person's keyboard would.
 			if r, err = p.fillOne(ctx, v, w); err != nil {
 				return changed, err
@@ -276,31 +185,25 @@ func (p *Page) fit(w *fieldWork) error {
 		return nil
 	}
 	loc := w.At[max(0, min(w.read.At, len(w.At)-1))]
-	if err := p.guard(w.value, w.read.Info, loc); err != nil {
+	if err := p.guard(w.Text, w.read.Info, loc); err != nil {
 		var f *core.Fault
 		if errors.As(err, &f) {
 			f.Why = "the field " + w.Name + ": " + f.Why
 		}
 		return err
 	}
-	if n := w.read.Info.Maxlength; n > 0 && w.read.Kind == "text" {
-		if short := firstUnits(w.value.Reveal(), n); short != w.value.Reveal() {
-			if err := w.shorten(short); err != nil {
-				return err
-			}
+	if w.read.Kind == "text" {
+		if err := w.FitLength(w.read.Info.Maxlength); err != nil {
+			return err
 		}
 	}
-	if len(w.Want) == 0 && (w.read.Kind == "text" || w.read.Kind == "rich" || w.read.Kind == "native") && w.read.Info.Type != "password" && !w.value.IsSecret() {
+	if len(w.Want) == 0 && (w.read.Kind == "text" || w.read.Kind == "rich" || w.read.Kind == "native") && w.read.Info.Type != "password" && !w.Text.IsSecret() {
 		same := func(s string) string { return strings.TrimSpace(strings.ReplaceAll(s, "\r\n", "\n")) }
-		if same(w.read.Value) == same(w.value.Reveal()) {
+		if same(w.read.Value) == same(w.Text.Reveal()) {
 			w.result = "kept"
 		}
 	}
 	return nil
-}
-
-func (w *fieldWork) truncated() string {
-	return fmt.Sprintf("truncated(%d)", uniseg.GraphemeClusterCount(w.value.Reveal()))
 }
 
 // writeAll writes in one round trip.
@@ -310,7 +213,7 @@ func (p *Page) writeAll(ctx context.Context, v *verb, work []*fieldWork) (map[*f
 	}
 	arg := make([]map[string]any, len(work))
 	for i, w := range work {
-		arg[i] = map[string]any{"handle": w.read.Handle, "value": w.value.Reveal(), "secret": w.value.IsSecret(), "want": w.Want}
+		arg[i] = map[string]any{"handle": w.read.Handle, "value": w.Text.Reveal(), "secret": w.Text.IsSecret(), "want": w.Want}
 	}
 	w, err := p.world(ctx, "", "")
 	if err != nil {
@@ -341,19 +244,19 @@ func (p *Page) fillOne(ctx context.Context, v *verb, w *fieldWork) (put, error) 
 	if err != nil {
 		return put{}, err
 	}
-	if err := p.guard(w.value, t.info, w.At[0]); err != nil {
+	if err := p.guard(w.Text, t.info, w.At[0]); err != nil {
 		return put{}, err
 	}
 	if t.info.Type != "checkbox" && (t.info.Role == "checkbox" || t.info.Role == "switch") {
 		one := &verb{name: "check", loc: w.At, at: -1, until: v.until}
-		on := slices.Contains([]string{"true", "yes", "on", "1"}, strings.ToLower(w.value.Reveal()))
+		on := slices.Contains([]string{"true", "yes", "on", "1"}, strings.ToLower(w.Text.Reveal()))
 		if t.info.Checked == on {
 			return put{State: "kept"}, nil
 		}
 		_, err := p.check(ctx, one, t, on, nil)
 		return put{State: "set"}, err
 	}
-	return p.write(ctx, v, t, w.value, w.Want, true)
+	return p.write(ctx, v, t, w.Text, w.Want, true)
 }
 
 // judge makes the field's result of what its control said.
@@ -363,15 +266,15 @@ func (w *fieldWork) judge(r put) error {
 		w.result = "kept"
 	case r.State == "set", r.State == "typed" && r.Same:
 		w.result = "set"
-		if w.cut {
-			w.result = w.truncated()
+		if w.Cut {
+			w.result = w.Truncated()
 		}
-	case r.State == "typed" && r.Prefix && !w.value.IsSecret() && !slices.Contains(identity, w.Name):
-		w.value = core.Text(r.Got)
-		w.result = w.truncated()
-	case r.State == "typed" && masked(r.Got, w.value.Reveal()):
+	case r.State == "typed" && r.Prefix && !w.Text.IsSecret() && !slices.Contains(page.Identity, w.Name):
+		w.Text = core.Text(r.Got)
+		w.result = w.Truncated()
+	case r.State == "typed" && masked(r.Got, w.Text.Reveal()):
 		w.result = "set"
-	case (r.State == "nochoice" || r.State == "differs" || r.State == "none") && !slices.Contains(identity, w.Name):
+	case (r.State == "nochoice" || r.State == "differs" || r.State == "none") && !slices.Contains(page.Identity, w.Name):
 		if !w.Optional && r.State == "none" {
 			return r.fault(w.read.Info)
 		}

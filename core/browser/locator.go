@@ -52,28 +52,13 @@ type target struct {
 	memory memory
 }
 
-func (l Locator) check() error {
-	if len(l) == 0 {
-		return wrong("the locator is empty")
-	}
-	for _, s := range l {
-		if strings.TrimSpace(s) == "" {
-			return wrong("the locator is empty")
-		}
-		if strings.HasPrefix(s, "url=") || strings.HasPrefix(s, "gone=") {
-			return wrong("%s is a sign, not a locator", s)
-		}
-	}
-	return nil
-}
-
 // find waits until one element matches and is what want asks for, through frames
 // of other origins too, and takes the memory for the signs.
 func (p *Page) find(ctx context.Context, v *verb, want string, s *Signs) (target, error) {
-	if err := v.loc.check(); err != nil {
+	if err := v.loc.Check(); err != nil {
 		return target{}, err
 	}
-	if err := s.check(); err != nil {
+	if err := s.Check(); err != nil {
 		return target{}, err
 	}
 	if err := p.settle(ctx, v, false); err != nil {
@@ -99,7 +84,7 @@ func (p *Page) look(ctx context.Context, v *verb, loc Locator, want string, s *S
 					if s != nil {
 						p.count++
 						m.id = p.count
-						arg["id"], arg["signs"] = m.id, s.wire()
+						arg["id"], arg["signs"] = m.id, wire(s)
 					}
 				}
 				var r reply

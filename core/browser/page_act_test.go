@@ -14,7 +14,7 @@ func TestFillAndClickWithSign(t *testing.T) {
 	ctx := t.Context()
 	must[Seen](t)(p.Fill(ctx, Locator{"label=name"}, core.Text("Đức 😀"), nil))
 	seen := must[Seen](t)(p.Click(ctx, Locator{"role=button[name=send it]"}, signs("ok", "#out", "bad", ".err")))
-	if seen != (Seen{"ok", "hello Đức 😀"}) {
+	if seen != (Seen{Label: "ok", Said: "hello Đức 😀"}) {
 		t.Errorf("%+v", seen)
 	}
 }
@@ -233,7 +233,7 @@ func TestFramesAndShadowRoots(t *testing.T) {
 	for _, id := range []string{"#same", "#sub", "#other"} {
 		must[Seen](t)(p.Fill(ctx, Locator{id + " >> #i"}, core.Text(id), nil))
 		seen := must[Seen](t)(p.Click(ctx, Locator{id + " >> role=button[name=Go]"}, signs("out", id+" >> text=got *")))
-		if seen != (Seen{"out", "got " + id}) {
+		if seen != (Seen{Label: "out", Said: "got " + id}) {
 			t.Errorf("%s: %+v", id, seen)
 		}
 		if got := must[string](t)(p.Text(ctx, Locator{id + " >> #out"})); got != "got "+id {

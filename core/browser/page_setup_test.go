@@ -233,7 +233,8 @@ func signs(pairs ...string) *Signs {
 	return s
 }
 
-func (s *Signs) in(d time.Duration) *Signs { s.Timeout = d; return s }
+// in gives the signs another time.
+func in(d time.Duration, s *Signs) *Signs { s.Timeout = d; return s }
 
 // faulty fails unless err is a Fault of the code whose text has all parts.
 func faulty(t testing.TB, err error, code core.FaultCode, parts ...string) *core.Fault {

@@ -20,17 +20,17 @@ func TestStaleSignDoesNotCount(t *testing.T) {
 		<button id=other onclick="setTimeout(()=>err.hidden=false,50)">Err</button>`, nil)
 	ctx := t.Context()
 	begun := time.Now()
-	_, err := p.Click(ctx, Locator{"#none"}, signs("saved", "#ok").in(400*time.Millisecond))
+	_, err := p.Click(ctx, Locator{"#none"}, in(400*time.Millisecond, signs("saved", "#ok")))
 	faulty(t, err, core.LayoutChanged, "none of its signs came", "saved (#ok)")
 	if took := time.Since(begun); took < 400*time.Millisecond || took > 2*time.Second {
 		t.Errorf("a stale sign ended the wait after %v", took)
 	}
 	for _, id := range []string{"#same", "#replace", "#textagain", "#blink", "#text"} {
-		if seen, err := p.Click(ctx, Locator{id}, signs("saved", "#ok", "bad", "#err").in(2*time.Second)); err != nil || seen.Label != "saved" {
+		if seen, err := p.Click(ctx, Locator{id}, in(2*time.Second, signs("saved", "#ok", "bad", "#err"))); err != nil || seen.Label != "saved" {
 			t.Errorf("%s: %+v, %v", id, seen, err)
 		}
 	}
-	if seen := must[Seen](t)(p.Click(ctx, Locator{"#other"}, signs("saved", "#ok", "bad", "#err"))); seen != (Seen{"bad", "Refused"}) {
+	if seen := must[Seen](t)(p.Click(ctx, Locator{"#other"}, signs("saved", "#ok", "bad", "#err"))); seen != (Seen{Label: "bad", Said: "Refused"}) {
 		t.Errorf("%+v", seen)
 	}
 }
@@ -44,7 +44,7 @@ func TestSignsAcrossDocuments(t *testing.T) {
 	ctx := t.Context()
 	must[Seen](t)(p.Open(ctx, "/", signs("form", "form")))
 	seen := must[Seen](t)(p.Click(ctx, Locator{"button"}, signs("set", ".message")))
-	if seen != (Seen{"set", "Enter it"}) {
+	if seen != (Seen{Label: "set", Said: "Enter it"}) {
 		t.Errorf("%+v", seen)
 	}
 	if seen := must[Seen](t)(p.Click(ctx, Locator{"button"}, signs("back", "url=done=*1", "no", "#never"))); seen.Label != "back" {
@@ -63,7 +63,7 @@ func TestURLAndGoneSigns(t *testing.T) {
 		t.Errorf("%+v", seen)
 	}
 	for _, sign := range []string{"gone=#spin", "url=/profile"} {
-		_, err := p.Click(ctx, Locator{"#idle"}, signs("x", sign).in(300*time.Millisecond))
+		_, err := p.Click(ctx, Locator{"#idle"}, in(300*time.Millisecond, signs("x", sign)))
 		faulty(t, err, core.LayoutChanged)
 	}
 	if seen := must[Seen](t)(p.Await(ctx, *signs("now", "url=/profile", "other", "#spin"))); seen.Label != "now" {
@@ -120,7 +120,7 @@ func TestStatuses(t *testing.T) {
 	_, err = p.Click(ctx, Locator{"button:not([id])"}, signs("never", "#never"))
 	waits(err, core.SiteDown)
 	must[Seen](t)(p.Open(ctx, "/", nil))
-	_, err = p.Click(ctx, Locator{"#ajax"}, signs("never", "#never").in(500*time.Millisecond))
+	_, err = p.Click(ctx, Locator{"#ajax"}, in(500*time.Millisecond, signs("never", "#never")))
 	waits(err, core.RateLimited)
 	must[Seen](t)(p.Open(ctx, "/", nil))
 	must[Seen](t)(p.Click(ctx, Locator{"a"}, nil))
@@ -132,7 +132,7 @@ func TestStatuses(t *testing.T) {
 
 func TestSignsAreChecked(t *testing.T) {
 	p := opened(t, `<button>Go</button>`, nil)
-	for _, s := range []*Signs{{}, signs("", "#a"), signs("a", "#a", "a", "#b"), signs("a", ""), signs("a", "url="), signs("a", "##"), signs("a", "#a").in(-1), signs("a", "#a").in(24 * time.Hour), {List: []Sign{{Label: "a"}}}} {
+	for _, s := range []*Signs{{}, signs("", "#a"), signs("a", "#a", "a", "#b"), signs("a", ""), signs("a", "url="), signs("a", "##"), in(-1, signs("a", "#a")), in(24*time.Hour, signs("a", "#a")), {List: []Sign{{Label: "a"}}}} {
 		_, err := p.Click(t.Context(), Locator{"button"}, s)
 		faulty(t, err, core.DriverError)
 	}

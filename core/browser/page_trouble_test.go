@@ -32,7 +32,7 @@ func TestDialogsAreAnswered(t *testing.T) {
 
 func TestEndlessScript(t *testing.T) {
 	p := opened(t, `<button id=loop onclick="for(;;);">Go</button><button id=b onclick="document.title='hit'">B</button>`, nil)
-	for _, s := range []*Signs{nil, signs("ok", "#never").in(500 * time.Millisecond)} {
+	for _, s := range []*Signs{nil, in(500*time.Millisecond, signs("ok", "#never"))} {
 		ctx, cancel := deadline(t, time.Second)
 		begun := time.Now()
 		_, err := p.Click(ctx, Locator{"#loop"}, s)

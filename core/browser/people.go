@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/rollcall-run/rollcall/core"
+	"github.com/rollcall-run/rollcall/core/page"
 )
 
 // Human lets a person act on the page until they say that it is done, or until a
 // sign shows. core.ErrAway passes through: the phase ends and is entered again.
 func (p *Page) Human(ctx context.Context, code core.Code, say string, s *Signs) (Seen, error) {
 	return p.run(ctx, "human", nil, ActionTime, func(ctx context.Context, v *verb) (Seen, error) {
-		if err := s.check(); err != nil {
+		if err := s.Check(); err != nil {
 			return Seen{}, err
 		}
 		if err := p.settle(ctx, v, true); err != nil {
@@ -55,7 +56,7 @@ func (p *Page) Human(ctx context.Context, code core.Code, say string, s *Signs) 
 		go func() {
 			// A person has all the time that the ask has: only the context ends this wait.
 			for {
-				seen, err := p.watch(watching, v, m, *s, maxSignTime, watchOptions{person: true})
+				seen, err := p.watch(watching, v, m, *s, page.MaxSignTime, watchOptions{person: true})
 				if err == nil || watching.Err() != nil || !timedOut(err) {
 					watched <- result{seen, err}
 					return
@@ -79,7 +80,7 @@ func (p *Page) Human(ctx context.Context, code core.Code, say string, s *Signs) 
 				return Seen{}, serviceError{err}
 			}
 		}
-		limit := s.limit(SignTime)
+		limit := s.Limit(SignTime)
 		select {
 		case r := <-watched:
 			return r.seen, r.err

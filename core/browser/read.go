@@ -10,7 +10,7 @@ import (
 func (p *Page) peek(ctx context.Context, verbName string, loc Locator, arg map[string]any) (reply, error) {
 	var r reply
 	_, err := p.run(ctx, verbName, loc, ActionTime, func(ctx context.Context, v *verb) (Seen, error) {
-		if err := loc.check(); err != nil {
+		if err := loc.Check(); err != nil {
 			return Seen{}, err
 		}
 		p.mu.Lock()

@@ -10,47 +10,8 @@ import (
 	"github.com/rollcall-run/rollcall/core"
 )
 
-// maxSignTime bounds what a script may wait for signs.
-const maxSignTime = 10 * time.Minute
-
-func (s *Signs) check() error {
-	if s == nil {
-		return nil
-	}
-	if len(s.List) == 0 {
-		return wrong("no sign is named to wait for")
-	}
-	if s.Timeout < 0 || s.Timeout > maxSignTime {
-		return wrong("the timeout of signs must be between 0 and %s", maxSignTime)
-	}
-	seen := map[string]bool{}
-	for _, g := range s.List {
-		if g.Label == "" || seen[g.Label] {
-			return wrong("each sign needs a label of its own, %q is not", g.Label)
-		}
-		seen[g.Label] = true
-		if len(g.Any) == 0 {
-			return wrong("the sign %s has no locator", g.Label)
-		}
-		for _, l := range g.Any {
-			bare := strings.TrimPrefix(strings.TrimPrefix(l, "gone="), "url=")
-			if strings.TrimSpace(bare) == "" {
-				return wrong("the sign %s has an empty locator", g.Label)
-			}
-		}
-	}
-	return nil
-}
-
-func (s *Signs) limit(usual time.Duration) time.Duration {
-	if s == nil || s.Timeout == 0 {
-		return usual
-	}
-	return s.Timeout
-}
-
 // wire is the form in which the page gets the signs.
-func (s Signs) wire() []map[string]any {
+func wire(s *Signs) []map[string]any {
 	out := make([]map[string]any, len(s.List))
 	for i, g := range s.List {
 		out[i] = map[string]any{"label": g.Label, "any": g.Any}
@@ -98,7 +59,7 @@ func (p *Page) remember(ctx context.Context, v *verb, s *Signs) (memory, error) 
 	p.count++
 	m := memory{id: p.count}
 	var r reply
-	w, err := p.inPage(ctx, v.until, "", "remember", map[string]any{"id": m.id, "signs": s.wire()}, &r)
+	w, err := p.inPage(ctx, v.until, "", "remember", map[string]any{"id": m.id, "signs": wire(s)}, &r)
 	if err != nil {
 		return m, err
 	}
@@ -151,7 +112,7 @@ const tabGrace = 2 * time.Second
 // watch waits for one of the signs.
 func (p *Page) watch(ctx context.Context, v *verb, m memory, s Signs, limit time.Duration, o watchOptions) (Seen, error) {
 	until := time.Now().Add(limit)
-	arg := map[string]any{"id": m.id, "signs": s.wire(), "status": o.status && !o.person, "fresh": o.fresh}
+	arg := map[string]any{"id": m.id, "signs": wire(&s), "status": o.status && !o.person, "fresh": o.fresh}
 	for {
 		var r reply
 		w, err := p.watchOnce(ctx, until, arg, o, &r)
@@ -176,7 +137,7 @@ func (p *Page) watch(ctx context.Context, v *verb, m memory, s Signs, limit time
 			p.mu.Lock()
 			p.st.unheard, p.st.tabs = false, nil
 			p.mu.Unlock()
-			return Seen{r.Hits[0].Label, r.Hits[0].Said}, nil
+			return Seen{Label: r.Hits[0].Label, Said: r.Hits[0].Said}, nil
 		case "status":
 			return Seen{}, p.status(r.Status, r.Page)
 		case "failed":
@@ -194,7 +155,7 @@ func (p *Page) watch(ctx context.Context, v *verb, m memory, s Signs, limit time
 					return Seen{Label: c.Label}, nil
 				}
 				if !c.Gone && what != "" && (!r.Known || !had || before != what) {
-					return Seen{c.Label, said}, nil
+					return Seen{Label: c.Label, Said: said}, nil
 				}
 				if had && what != before {
 					delete(m.cross, c.Loc)
@@ -213,10 +174,6 @@ func (p *Page) watch(ctx context.Context, v *verb, m memory, s Signs, limit time
 }
 
 func (p *Page) noSign(ctx context.Context, until time.Time, s Signs, r *reply) error {
-	var labels []string
-	for _, g := range s.List {
-		labels = append(labels, g.Label+" ("+strings.Join(g.Any, " | ")+")")
-	}
 	code := core.LayoutChanged
 	if r.Page != nil && r.Page.Ready == "loading" {
 		code = core.Timeout
@@ -228,7 +185,7 @@ func (p *Page) noSign(ctx context.Context, until time.Time, s Signs, r *reply) e
 	if len(r.Near) > 0 {
 		detail += "\ncandidates: " + strings.Join(r.Near, " | ")
 	}
-	return &core.Fault{Code: code, Why: "none of its signs came: " + strings.Join(labels, ", "), Detail: detail}
+	return &core.Fault{Code: code, Why: "none of its signs came: " + s.Names(), Detail: detail}
 }
 
 // badAnswer is the SiteAnswer of a background request, nil when none of them says one.
@@ -289,10 +246,10 @@ func (p *Page) watchTabs(done <-chan struct{}, o watchOptions, cancel context.Ca
 // Await waits for a sign without doing anything before: what is there counts.
 func (p *Page) Await(ctx context.Context, s Signs) (Seen, error) {
 	return p.run(ctx, "await", nil, SignTime, func(ctx context.Context, v *verb) (Seen, error) {
-		if err := s.check(); err != nil {
+		if err := s.Check(); err != nil {
 			return Seen{}, err
 		}
-		return p.watch(ctx, v, memory{}, s, s.limit(SignTime), watchOptions{status: true, fresh: true})
+		return p.watch(ctx, v, memory{}, s, s.Limit(SignTime), watchOptions{status: true, fresh: true})
 	})
 }
 
@@ -301,5 +258,5 @@ func (p *Page) after(ctx context.Context, v *verb, m memory, s *Signs) (Seen, er
 	if s == nil {
 		return Seen{}, nil
 	}
-	return p.watch(ctx, v, m, *s, s.limit(SignTime), watchOptions{status: true})
+	return p.watch(ctx, v, m, *s, s.Limit(SignTime), watchOptions{status: true})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/go-rod/rod/lib/proto"
 
 	"github.com/rollcall-run/rollcall/core"
+	"github.com/rollcall-run/rollcall/core/page"
 )
 
 // Fill sets a control, whatever its kind, and reads it back: text with trusted
@@ -17,7 +18,7 @@ import (
 // take as it is is an error. An empty value clears.
 func (p *Page) Fill(ctx context.Context, loc Locator, value core.Value, s *Signs) (Seen, error) {
 	return p.run(ctx, "fill", loc, ActionTime, func(ctx context.Context, v *verb) (Seen, error) {
-		if err := text(value); err != nil {
+		if err := page.Typeable(value); err != nil {
 			return Seen{}, err
 		}
 		t, err := p.find(ctx, v, "group", s)
@@ -33,14 +34,6 @@ func (p *Page) Fill(ctx context.Context, loc Locator, value core.Value, s *Signs
 		}
 		return p.after(ctx, v, t.memory, s)
 	})
-}
-
-// text refuses what no control can hold.
-func text(v core.Value) error {
-	if strings.ContainsRune(v.Reveal(), 0) {
-		return wrong("the text has a NUL character in it")
-	}
-	return nil
 }
 
 // put is what a control said to being set.
@@ -146,7 +139,7 @@ var forms = map[string]string{
 // are on no US key come by text input.
 func (p *Page) Type(ctx context.Context, loc Locator, value core.Value, s *Signs) (Seen, error) {
 	return p.run(ctx, "type", loc, ActionTime, func(ctx context.Context, v *verb) (Seen, error) {
-		if err := text(value); err != nil {
+		if err := page.Typeable(value); err != nil {
 			return Seen{}, err
 		}
 		t, err := p.find(ctx, v, "group", s)

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/go-rod/rod/lib/proto"
 
 	"github.com/rollcall-run/rollcall/core"
+	"github.com/rollcall-run/rollcall/core/page"
 )
 
 // verb is one call of a driver on its way.
@@ -127,51 +127,17 @@ func (p *Page) explain(err error, v *verb) error {
 	return f
 }
 
-func wrong(format string, args ...any) error {
-	return &core.Fault{Code: core.DriverError, Why: fmt.Sprintf(format, args...)}
-}
+func wrong(format string, args ...any) error { return page.Wrong(format, args...) }
 
-func (p *Page) redact(s string) string {
-	if p.o.Redact == nil {
-		return s
-	}
-	return p.o.Redact.Redact(s)
-}
+func (p *Page) shown() page.Shown { return page.Shown{Redactor: p.o.Redact} }
+
+func (p *Page) redact(s string) string { return p.shown().Redact(s) }
 
 // clip redacts s and cuts it to n characters, on one line.
-func (p *Page) clip(s string, n int) string {
-	s = strings.Join(strings.Fields(p.redact(s)), " ")
-	if r := []rune(s); len(r) > n {
-		return string(r[:n-1]) + "…"
-	}
-	return s
-}
+func (p *Page) clip(s string, n int) string { return p.shown().Clip(s, n) }
 
-var queryNames = regexp.MustCompile(`(?i)^(.*[_.-])?(key|token|code|secret|password|pass|pwd|sig|signature|hash|nonce|auth|otp|session|sid|ticket)$`)
-
-// safeURL is an address as it may be shown: no user info, no query value whose
-// name says that it is a secret, nothing that is registered as one.
-func (p *Page) safeURL(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return p.clip(raw, 200)
-	}
-	u.User = nil
-	if u.RawQuery != "" {
-		parts := strings.Split(u.RawQuery, "&")
-		for i, part := range parts {
-			name, _, ok := strings.Cut(part, "=")
-			if plain, err := url.QueryUnescape(name); ok && err == nil && queryNames.MatchString(plain) {
-				parts[i] = name + "=•••"
-			}
-		}
-		u.RawQuery = strings.Join(parts, "&")
-	}
-	if len(u.Fragment) > 40 {
-		u.Fragment = ""
-	}
-	return p.clip(u.String(), 500)
-}
+// safeURL is an address as it may be shown.
+func (p *Page) safeURL(raw string) string { return p.shown().URL(raw) }
 
 // inPage calls a function of a frame's isolated world, the main frame's when
 // frame is empty, again in the next document when the document goes away. The
@@ -322,7 +288,7 @@ func (p *Page) netFault(text, raw string) error {
 	case strings.HasPrefix(text, "ERR_CERT"), strings.HasPrefix(text, "ERR_SSL"), text == "ERR_BLOCKED_BY_CLIENT", text == "ERR_UNSAFE_PORT", text == "ERR_TOO_MANY_REDIRECTS", text == "ERR_INVALID_URL":
 		return &core.Fault{Code: core.HTTPError, Why: "the page could not be loaded: " + text, URL: raw}
 	}
-	return &SiteAnswer{core.Outcome{Status: core.Waiting, Code: core.SiteDown, Reason: "the site can't be reached: " + text}}
+	return &SiteAnswer{Outcome: core.Outcome{Status: core.Waiting, Code: core.SiteDown, Reason: "the site can't be reached: " + text}}
 }
 
 // lost is the error of the browser's own error page.

@@ -12,7 +12,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"github.com/rollcall-run/rollcall/core"
-	"github.com/rollcall-run/rollcall/core/browser"
+	"github.com/rollcall-run/rollcall/core/page"
 	"github.com/rollcall-run/rollcall/core/text"
 )
 
@@ -79,7 +79,7 @@ func (h *host) logLine(msg string, attrs []any) {
 }
 
 // step keeps a verb for the time line; one that failed goes there at once.
-func (r *run) step(s browser.Step) {
+func (r *run) step(s page.Step) {
 	var b strings.Builder
 	if at := r.place(); at != "" {
 		b.WriteString(at + " ")

@@ -8,7 +8,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"github.com/rollcall-run/rollcall/core"
-	"github.com/rollcall-run/rollcall/core/browser"
+	"github.com/rollcall-run/rollcall/core/page"
 )
 
 // pageHandle marks the page in a script's hands.
@@ -57,7 +57,7 @@ func (h *host) pageHandle() lua.LValue {
 	return h.handle(pageHandle{}, mt)
 }
 
-type act func(ctx context.Context, loc browser.Locator, s *browser.Signs) (browser.Seen, error)
+type act func(ctx context.Context, loc page.Locator, s *page.Signs) (page.Seen, error)
 
 func (h *host) pageFuncs() map[string]func(v verb) int {
 	p := h.run.page
@@ -65,34 +65,34 @@ func (h *host) pageFuncs() map[string]func(v verb) int {
 	on := func(f act) func(v verb) int {
 		return func(v verb) int {
 			v.most(2)
-			return v.do(2, func(s *browser.Signs) (browser.Seen, error) { return f(h.run.ctx, v.locator(1), s) })
+			return v.do(2, func(s *page.Signs) (page.Seen, error) { return f(h.run.ctx, v.locator(1), s) })
 		}
 	}
 	return map[string]func(v verb) int{
 		"open": func(v verb) int {
 			v.most(2)
 			to := v.value(1, "an address")
-			return v.do(2, func(s *browser.Signs) (browser.Seen, error) { return p.Open(h.run.ctx, to.Reveal(), s) })
+			return v.do(2, func(s *page.Signs) (page.Seen, error) { return p.Open(h.run.ctx, to.Reveal(), s) })
 		},
 		"fill": func(v verb) int {
 			v.most(3)
 			loc, val := v.locator(1), v.value(2, "a value")
-			return v.do(3, func(s *browser.Signs) (browser.Seen, error) { return p.Fill(h.run.ctx, loc, val, s) })
+			return v.do(3, func(s *page.Signs) (page.Seen, error) { return p.Fill(h.run.ctx, loc, val, s) })
 		},
 		"type": func(v verb) int {
 			v.most(3)
 			loc, val := v.locator(1), v.value(2, "a value")
-			return v.do(3, func(s *browser.Signs) (browser.Seen, error) { return p.Type(h.run.ctx, loc, val, s) })
+			return v.do(3, func(s *page.Signs) (page.Seen, error) { return p.Type(h.run.ctx, loc, val, s) })
 		},
 		"paste": func(v verb) int {
 			v.most(3)
 			loc, html := v.locator(1), v.text(2, "the HTML")
-			return v.do(3, func(s *browser.Signs) (browser.Seen, error) { return p.Paste(h.run.ctx, loc, html, s) })
+			return v.do(3, func(s *page.Signs) (page.Seen, error) { return p.Paste(h.run.ctx, loc, html, s) })
 		},
 		"choose": func(v verb) int {
 			v.most(3)
 			loc, want := v.locator(1), v.texts(2, "what to choose")
-			return v.do(3, func(s *browser.Signs) (browser.Seen, error) { return p.Choose(h.run.ctx, loc, want, s) })
+			return v.do(3, func(s *page.Signs) (page.Seen, error) { return p.Choose(h.run.ctx, loc, want, s) })
 		},
 		"check": func(v verb) int {
 			v.most(3)
@@ -103,12 +103,12 @@ func (h *host) pageFuncs() map[string]func(v verb) int {
 			case *lua.LNilType:
 				at = 3
 			}
-			return v.do(at, func(s *browser.Signs) (browser.Seen, error) { return p.Check(h.run.ctx, loc, on, s) })
+			return v.do(at, func(s *page.Signs) (page.Seen, error) { return p.Check(h.run.ctx, loc, on, s) })
 		},
 		"press": func(v verb) int {
 			v.most(3)
 			loc, key := v.locator(1), v.text(2, "a key")
-			return v.do(3, func(s *browser.Signs) (browser.Seen, error) { return p.Press(h.run.ctx, loc, key, s) })
+			return v.do(3, func(s *page.Signs) (page.Seen, error) { return p.Press(h.run.ctx, loc, key, s) })
 		},
 		"hover": on(p.Hover),
 		"click": on(p.Click),
@@ -116,7 +116,7 @@ func (h *host) pageFuncs() map[string]func(v verb) int {
 		"upload": func(v verb) int {
 			v.most(3)
 			loc, name := v.locator(1), v.asset(2)
-			return v.do(3, func(s *browser.Signs) (browser.Seen, error) { return p.Upload(h.run.ctx, loc, name, s) })
+			return v.do(3, func(s *page.Signs) (page.Seen, error) { return p.Upload(h.run.ctx, loc, name, s) })
 		},
 		"fields": func(v verb) int {
 			v.most(1)
@@ -153,11 +153,11 @@ func (h *host) pageFuncs() map[string]func(v verb) int {
 		"human": func(v verb) int {
 			v.most(3)
 			c, say := h.code(2, core.Blocked), v.text(2, "what the person shall do")
-			return v.do(3, func(s *browser.Signs) (browser.Seen, error) {
+			return v.do(3, func(s *page.Signs) (page.Seen, error) {
 				seen, err := p.Human(h.run.ctx, c, say, s)
 				h.away(err, c, say)
 				if s == nil {
-					seen = browser.Seen{}
+					seen = page.Seen{}
 				}
 				return seen, err
 			})
@@ -213,7 +213,7 @@ func (h *host) commit(v verb) int {
 		h.fail("commit is for register only, not %s", h.run.phase)
 	}
 	signs := v.needSigns(2)
-	var seen browser.Seen
+	var seen page.Seen
 	var err, broke error // broke is the action's own, which the page's error would hide
 	if fn, ok := v.arg(1).(*lua.LFunction); ok {
 		seen, err = h.run.page.Commit(h.run.ctx, commitName, func(ctx context.Context) error {

@@ -9,37 +9,8 @@ import (
 
 	"github.com/rollcall-run/rollcall/core"
 	"github.com/rollcall-run/rollcall/core/browser"
+	"github.com/rollcall-run/rollcall/core/page"
 )
-
-// verbs is what a script's page does; *browser.Page is the one there is.
-type verbs interface {
-	Open(ctx context.Context, path string, s *browser.Signs) (browser.Seen, error)
-	Fill(ctx context.Context, loc browser.Locator, v core.Value, s *browser.Signs) (browser.Seen, error)
-	Type(ctx context.Context, loc browser.Locator, v core.Value, s *browser.Signs) (browser.Seen, error)
-	Paste(ctx context.Context, loc browser.Locator, html string, s *browser.Signs) (browser.Seen, error)
-	Choose(ctx context.Context, loc browser.Locator, want []string, s *browser.Signs) (browser.Seen, error)
-	Check(ctx context.Context, loc browser.Locator, on bool, s *browser.Signs) (browser.Seen, error)
-	Press(ctx context.Context, loc browser.Locator, key string, s *browser.Signs) (browser.Seen, error)
-	Hover(ctx context.Context, loc browser.Locator, s *browser.Signs) (browser.Seen, error)
-	Click(ctx context.Context, loc browser.Locator, s *browser.Signs) (browser.Seen, error)
-	Upload(ctx context.Context, loc browser.Locator, asset string, s *browser.Signs) (browser.Seen, error)
-	Fields(ctx context.Context, fields []browser.Field) (changed int, err error)
-	Note(field, result string) error
-	Results() map[string]string
-	Agree(ctx context.Context, loc browser.Locator, s *browser.Signs) (browser.Seen, error)
-	Commit(ctx context.Context, name string, action func(context.Context) error, s browser.Signs) (browser.Seen, error)
-	CommitClick(ctx context.Context, loc browser.Locator, s browser.Signs) (browser.Seen, error)
-	Await(ctx context.Context, s browser.Signs) (browser.Seen, error)
-	Human(ctx context.Context, code core.Code, say string, s *browser.Signs) (browser.Seen, error)
-	Ask(ctx context.Context, code core.Code, say string) (core.Value, error)
-	Exists(ctx context.Context, loc browser.Locator) (bool, error)
-	Text(ctx context.Context, loc browser.Locator) (string, error)
-	Attr(ctx context.Context, loc browser.Locator, name string) (string, error)
-	URL(ctx context.Context, path string) (string, error)
-	Close() error
-}
-
-var _ verbs = (*browser.Page)(nil)
 
 // run is one phase under way.
 type run struct {
@@ -49,7 +20,7 @@ type run struct {
 	phase   core.Phase
 	task    core.Task
 	session core.Session
-	page    verbs
+	page    page.Verbs
 	redact  *redactor
 	lines   int      // printed
 	steps   []string // verbs that are not on the time line yet
@@ -69,21 +40,26 @@ func (d *Driver) Run(ctx context.Context, phase core.Phase, task core.Task, sess
 			r.redact.Add(v)
 		}
 	}
-	page, err := browser.Attach(ctx, session, browser.AttachOptions{
-		Task: task, Manifest: d.manifest, Phase: phase, Redact: r.redact,
-		Step: r.step, Place: r.place,
-	})
+	p, err := r.attach()
 	if err != nil {
 		return core.Outcome{}, r.broken(err)
 	}
-	defer page.Close()
+	defer p.Close()
 	defer r.flush()
-	return r.with(page)
+	return r.with(p)
+}
+
+// attach opens the page in the phase's engine.
+func (r *run) attach() (page.Verbs, error) {
+	return browser.Attach(r.ctx, r.session, page.Options{
+		Task: r.task, Manifest: r.driver.manifest, Phase: r.phase, Redact: r.redact,
+		Step: r.step, Place: r.place,
+	})
 }
 
 // with runs the phase on page.
-func (r *run) with(page verbs) (core.Outcome, error) {
-	r.page = page
+func (r *run) with(p page.Verbs) (core.Outcome, error) {
+	r.page = p
 	h := newHost(r.ctx, r.driver.prog)
 	defer h.close()
 	r.h = h
@@ -111,11 +87,11 @@ func (r *run) with(page verbs) (core.Outcome, error) {
 		if errors.As(err, &end) {
 			out := end.outcome
 			if out.Fields == nil {
-				out.Fields = page.Results()
+				out.Fields = p.Results()
 			}
 			return out, nil
 		}
-		var site *browser.SiteAnswer
+		var site *page.SiteAnswer
 		if errors.As(err, &site) {
 			out := site.Outcome
 			if err := out.Check(r.phase); err != nil {
@@ -147,7 +123,7 @@ func (h *host) check(verb string, err error) {
 		h.end(core.Outcome{Status: core.Blocked, Code: core.Terms, Reason: "a person must accept the site's terms"})
 	}
 	var f *core.Fault
-	var site *browser.SiteAnswer
+	var site *page.SiteAnswer
 	var end *ending
 	var script *scriptError
 	if errors.As(err, &site) || errors.As(err, &end) || errors.As(err, &script) {

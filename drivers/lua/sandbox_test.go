@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rollcall-run/rollcall/core"
+	"github.com/rollcall-run/rollcall/core/page"
 )
 
 // head is the manifest of the corpus; %s is what the file does before it returns.
@@ -110,7 +111,7 @@ func TestHostileSourceIsRefusedQuickly(t *testing.T) {
 }
 
 // noPage is a page for phases that touch none.
-type noPage struct{ verbs }
+type noPage struct{ page.Verbs }
 
 func (noPage) Results() map[string]string { return nil }
 

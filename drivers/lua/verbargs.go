@@ -7,7 +7,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"github.com/rollcall-run/rollcall/core"
-	"github.com/rollcall-run/rollcall/core/browser"
+	"github.com/rollcall-run/rollcall/core/page"
 )
 
 // verb adapts the arguments of page:name(…), numbered from 1 without the page.
@@ -19,8 +19,8 @@ type verb struct {
 func (v verb) arg(n int) lua.LValue { return v.h.L.Get(n + 1) }
 
 // do runs an action with the optional signs at argument n.
-func (v verb) do(n int, f func(s *browser.Signs) (browser.Seen, error)) int {
-	var s *browser.Signs
+func (v verb) do(n int, f func(s *page.Signs) (page.Seen, error)) int {
+	var s *page.Signs
 	if v.arg(n) != lua.LNil {
 		signs := v.signs(n)
 		s = &signs
@@ -33,7 +33,7 @@ func (v verb) do(n int, f func(s *browser.Signs) (browser.Seen, error)) int {
 	return v.seen(seen)
 }
 
-func (v verb) seen(s browser.Seen) int {
+func (v verb) seen(s page.Seen) int {
 	if s.Label == "" {
 		return 0
 	}
@@ -48,24 +48,24 @@ func (v verb) most(n int) {
 	}
 }
 
-func (v verb) locator(n int) browser.Locator {
+func (v verb) locator(n int) page.Locator {
 	return v.asLocator(v.arg(n), v.name+": the locator")
 }
 
 // asLocator is a text or a list of texts.
-func (v verb) asLocator(val lua.LValue, what string) browser.Locator {
+func (v verb) asLocator(val lua.LValue, what string) page.Locator {
 	switch val := val.(type) {
 	case lua.LString:
 		if strings.TrimSpace(string(val)) == "" {
 			v.h.fail("%s is empty", what)
 		}
-		return browser.Locator{string(val)}
+		return page.Locator{string(val)}
 	case *lua.LTable:
 		t := v.h.contents(val)
 		if t.Len() == 0 || t.Len() > 32 {
 			v.h.fail("%s is a text or a list of 1 to 32 texts", what)
 		}
-		var out browser.Locator
+		var out page.Locator
 		for i := 1; i <= t.Len(); i++ {
 			s, ok := t.RawGetInt(i).(lua.LString)
 			if !ok || strings.TrimSpace(string(s)) == "" {
@@ -130,7 +130,7 @@ func (v verb) asset(n int) string {
 	return ""
 }
 
-func (v verb) needSigns(n int) browser.Signs {
+func (v verb) needSigns(n int) page.Signs {
 	if v.arg(n) == lua.LNil {
 		v.h.fail("%s needs signs: { label = locator, … }", v.name)
 	}
@@ -138,9 +138,9 @@ func (v verb) needSigns(n int) browser.Signs {
 }
 
 // signs is { label = locator or list, …, timeout = "30s" }.
-func (v verb) signs(n int) browser.Signs {
+func (v verb) signs(n int) page.Signs {
 	t := v.h.checkTable(n+1, v.name+": the signs")
-	var s browser.Signs
+	var s page.Signs
 	for k, val := t.Next(lua.LNil); k != lua.LNil; k, val = t.Next(k) {
 		label, ok := k.(lua.LString)
 		if !ok {
@@ -150,7 +150,7 @@ func (v verb) signs(n int) browser.Signs {
 			s.Timeout = v.h.seconds(val, "timeout")
 			continue
 		}
-		s.List = append(s.List, browser.Sign{Label: string(label), Any: v.asLocator(val, v.name+": the sign "+string(label))})
+		s.List = append(s.List, page.Sign{Label: string(label), Any: v.asLocator(val, v.name+": the sign "+string(label))})
 	}
 	if len(s.List) == 0 || len(s.List) > 32 {
 		v.h.fail("%s needs 1 to 32 signs, it has %d", v.name, len(s.List))
@@ -161,12 +161,12 @@ func (v verb) signs(n int) browser.Signs {
 var fieldKeys = []string{"optional", "value"}
 
 // fields reads { field = locator or { locator, …, optional = true, value = … }, … } in its order.
-func (v verb) fields() []browser.Field {
+func (v verb) fields() []page.Field {
 	t := v.h.checkTable(2, "fields")
-	var out []browser.Field
+	var out []page.Field
 	for k, val := t.Next(lua.LNil); k != lua.LNil; k, val = t.Next(k) {
 		name := lua.LVAsString(k)
-		f := browser.Field{Name: name}
+		f := page.Field{Name: name}
 		spec, isTable := val.(*lua.LTable)
 		if isTable {
 			spec = v.h.contents(spec)
@@ -219,7 +219,7 @@ func (v verb) fields() []browser.Field {
 	return out
 }
 
-func (v verb) fieldValue(f *browser.Field, val lua.LValue) {
+func (v verb) fieldValue(f *page.Field, val lua.LValue) {
 	if t, ok := val.(*lua.LTable); ok {
 		t = v.h.contents(t)
 		for i := 1; i <= t.Len(); i++ {
