@@ -86,7 +86,7 @@ func broken(err error) bool {
 var outOfMemory = []string{"runtime: out of memory", "cannot allocate memory", "out of memory allocating heap arena metadata"}
 
 // death says how a process ended that did not answer.
-func (s *slot) death(ctx context.Context, p *process, err error, phase core.Phase) error {
+func (s *slot) death(ctx context.Context, p *process, err error, phase core.Phase) *core.Fault {
 	f := &core.Fault{Phase: phase, Code: core.Crashed, Detail: p.tail.String()}
 	name := p.program.name
 	switch p.reason() {
@@ -102,6 +102,8 @@ func (s *slot) death(ctx context.Context, p *process, err error, phase core.Phas
 		f = ended(ctx, f, phase)
 	case killClosed:
 		f.Code, f.Why = core.Cancelled, errClosed.Error()
+	case killSick:
+		f.Why = fmt.Sprintf("%s did not answer two health checks of %v each and was killed", name, s.host.opt.HealthWithin)
 	case killBroken:
 		// The process was alive: what it answered broke the contract.
 		f.Code, f.Why = core.DriverError, contract(name, err)
@@ -111,7 +113,7 @@ func (s *slot) death(ctx context.Context, p *process, err error, phase core.Phas
 	default:
 		f.Code, f.Why = exit(name, p)
 	}
-	s.host.log.Warn("worker ended", "slot", s.name, "pid", p.pid, "phase", phase, "fault", string(f.Code), "why", f.Why)
+	s.host.log.Warn("worker ended", "program", name, "slot", s.name, "pid", p.pid, "phase", phase, "fault", string(f.Code), "why", f.Why)
 	return f
 }
 

@@ -33,6 +33,11 @@ type Options struct {
 	Grace time.Duration
 	// StartTimeout is how long a process may take to shake hands. Defaults to 10s.
 	StartTimeout time.Duration
+	// HealthEvery is how often a process is asked whether it is well. Defaults to 10s.
+	HealthEvery time.Duration
+	// HealthWithin is how long it may take to answer; a process that misses two in a
+	// row is killed. Defaults to 5s.
+	HealthWithin time.Duration
 	// StateDir keeps copies of binaries. Defaults to a directory that Close removes.
 	StateDir string
 	// Env is the environment of the processes, besides what go-plugin needs.
@@ -54,6 +59,7 @@ type Users struct {
 type Host struct {
 	opt     Options
 	log     *slog.Logger
+	now     func() time.Time
 	forker  *forker
 	watcher *watcher
 	run     *runDir
@@ -92,6 +98,12 @@ func New(o Options) (*Host, error) {
 	if o.StartTimeout <= 0 {
 		o.StartTimeout = 10 * time.Second
 	}
+	if o.HealthEvery <= 0 {
+		o.HealthEvery = 10 * time.Second
+	}
+	if o.HealthWithin <= 0 {
+		o.HealthWithin = 5 * time.Second
+	}
 	if o.Users.Count == 0 {
 		o.Users = Users{UID: 31000, GID: 31000, Count: 256}
 	}
@@ -110,7 +122,7 @@ func New(o Options) (*Host, error) {
 		return nil, errors.Join(err, run.close())
 	}
 	return &Host{
-		opt: o, log: o.Logger, forker: newForker(), watcher: newWatcher(), run: run, worker: w,
+		opt: o, log: o.Logger, now: time.Now, forker: newForker(), watcher: newWatcher(), run: run, worker: w,
 		slots: map[string]*slot{}, ids: make([]bool, o.Users.Count), plugins: map[string]*program{}, attached: map[string]*attachedDriver{},
 	}, nil
 }
@@ -139,7 +151,7 @@ func (h *Host) Manifest(ctx context.Context, ref plugins.DriverRef) (core.Manife
 func (h *Host) manifest(ctx context.Context, pr *program, ref plugins.DriverRef) (core.Manifest, error) {
 	s := h.Slot(manifestSlot).(*slot)
 	var m core.Manifest
-	err := s.use(ctx, pr, "", func(p *process) error {
+	err := s.use(ctx, pr, "", nil, func(p *process) error {
 		var err error
 		m, err = p.remote.Manifest(ctx, ref)
 		return err

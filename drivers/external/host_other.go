@@ -20,6 +20,8 @@ type Options struct {
 	OutputLimit  int64
 	Grace        time.Duration
 	StartTimeout time.Duration
+	HealthEvery  time.Duration
+	HealthWithin time.Duration
 	StateDir     string
 	Env          []string
 	Users        Users

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -169,6 +170,17 @@ func (a *actor) Run(ctx context.Context, phase core.Phase, task core.Task, s cor
 		os.Exit(7)
 	case "exit zero":
 		os.Exit(0)
+	case "print":
+		fmt.Fprintln(os.Stderr, "by fmt")
+		log.SetFlags(0)
+		log.Print("by log\n\n" + strings.Repeat("x", 5000))
+		_, err := s.Services.Human(ctx, core.Ask{})
+		return facts(), err
+	case "exit loudly":
+		for i := range 2 * spokenLines {
+			log.Printf("line %d", i)
+		}
+		os.Exit(7)
 	case "whisper":
 		fmt.Fprintln(os.Stderr, "a little")
 		return facts(), nil

@@ -102,6 +102,25 @@ func TestOnlyPinnedBytesRun(t *testing.T) {
 	}
 }
 
+// running lists the processes whose command line, ended by zeros, is meant.
+func running(t *testing.T, meant func(line string) bool) (pids []int) {
+	t.Helper()
+	names, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if b, err := os.ReadFile(name); err == nil && meant(string(b)) {
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
 // TestARunawayOfAPluginEnds: a process that left the plugin's group ends with
 // the plugin where rollcall is root.
 func TestARunawayOfAPluginEnds(t *testing.T) {
@@ -119,30 +138,14 @@ func TestARunawayOfAPluginEnds(t *testing.T) {
 	if _, err := h.Slot("1").Run(t.Context(), core.Binding{Digest: p.Digest()}, core.Register, task, core.Session{}); err != nil {
 		t.Fatal(err)
 	}
-	find := func() int {
-		names, err := filepath.Glob("/proc/[0-9]*/cmdline")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range names {
-			if b, err := os.ReadFile(name); err == nil && string(b) == "/bin/sleep\x00"+task.ID+"\x00" {
-				pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
-				if err != nil {
-					t.Fatal(err)
-				}
-				return pid
-			}
-		}
-		return 0
-	}
-	pid := find()
-	if pid == 0 {
-		t.Fatal("the runaway was not started")
+	left := running(t, func(line string) bool { return line == "/bin/sleep\x00"+task.ID+"\x00" })
+	if len(left) != 1 {
+		t.Fatalf("the runaway was not started: %v", left)
 	}
 	if err := h.Slot("1").Close(); err != nil {
 		t.Fatal(err)
 	}
-	dead(t, pid)
+	dead(t, left[0])
 }
 
 // BenchmarkStart is a new process up to the end of its first run.

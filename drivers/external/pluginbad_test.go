@@ -3,7 +3,6 @@
 package external
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +22,9 @@ import (
 	"github.com/rollcall-run/rollcall/plugins"
 )
 
+// daemonMark is how the child of a plugin that goes to the background is found.
+const daemonMark = "daemon-of-the-test"
+
 // pluginMain is a plugin that goes wrong as its name says.
 func pluginMain(mode string) {
 	switch mode {
@@ -30,6 +33,16 @@ func pluginMain(mode string) {
 	case "chatty":
 		fmt.Println("Welcome!")
 	case "silent":
+	case "daemon":
+		if len(os.Args) > 1 {
+			break // the child stays
+		}
+		child := exec.Command("/proc/self/exe", daemonMark)
+		child.Args[0] = os.Args[0]
+		child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		check(child.Start())
+		fmt.Fprintln(os.Stderr, "gone to the background")
+		os.Exit(0)
 	case "netrpc":
 		fmt.Println("1|1|unix|/nowhere|netrpc|")
 	default:
@@ -141,12 +154,22 @@ func TestABadRunCostsThatRunOnly(t *testing.T) {
 	}
 }
 
-// TestSwappedBytesNeverRun: while another hand swaps the file, what is pinned a
-// thousand times is either what was named or nothing.
+// TestSwappedBytesNeverRun: while another hand swaps the file, a thousand starts
+// run what was named or nothing. The named program exits with 0, the other with 1.
 func TestSwappedBytesNeverRun(t *testing.T) {
 	dir := t.TempDir()
-	good := append([]byte("\x7fELF good"), bytes.Repeat([]byte("g"), 8<<10)...)
-	evil := append([]byte("\x7fELF evil"), bytes.Repeat([]byte("e"), 8<<10)...)
+	read := func(name string) []byte {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	good, evil := read("true"), read("false")
 	s := sha256.Sum256(good)
 	sum := hex.EncodeToString(s[:])
 	path := filepath.Join(dir, "plugin")
@@ -159,6 +182,7 @@ func TestSwappedBytesNeverRun(t *testing.T) {
 		}
 	}
 	put(good)
+	var turn sync.Mutex // a try begins with the named bytes, and is on its own from then
 	stop := make(chan struct{})
 	var hand sync.WaitGroup
 	hand.Go(func() {
@@ -168,37 +192,74 @@ func TestSwappedBytesNeverRun(t *testing.T) {
 				return
 			default:
 			}
-			put(good)
-			// In place, too: whoever has the file open sees it change.
-			if f, err := os.OpenFile(path, os.O_WRONLY, 0); err == nil {
-				if i%3 == 0 {
-					f.WriteAt(evil, 0)
-				}
+			turn.Lock()
+			if i%2 == 0 {
+				put(evil)
+			} else if f, err := os.OpenFile(path, os.O_WRONLY, 0); err == nil {
+				// In place: whoever has the file open sees it change.
+				f.WriteAt(evil, 0)
 				f.Close()
 			}
-			if i%3 == 1 {
-				put(evil)
-			}
+			turn.Unlock()
 		}
 	})
-	pinned := 0
+	started, refused := 0, 0
 	for i := range 1000 {
-		f, err := pin(path, sum, filepath.Join(dir, fmt.Sprint("store", i)))
+		h, err := New(Options{Command: []string{self(t), "worker"}, Sources: sourceOf, StateDir: filepath.Join(dir, fmt.Sprint("state", i%7))})
 		if err != nil {
-			continue
+			t.Fatal(err)
 		}
-		pinned++
-		if have, err := digest(f); err != nil || have != sum {
-			t.Errorf("try %d pinned %s, %v", i, have, err)
+		turn.Lock()
+		put(good)
+		turn.Unlock()
+		p, err := h.Plugin(path, sum)
+		turn.Lock()
+		put(evil) // at the latest now
+		turn.Unlock()
+		if err != nil {
+			refused++
+		} else {
+			p.program.foreign = false // without certificates, which take most of a start's time
+			_, err = p.Manifest(t.Context())
+			wantFault(t, err, core.Crashed, "ended with exit status 0 before the handshake")
+			started++
 		}
-		f.Close()
+		if err := h.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if i%7 == 6 { // the copies are made anew
+			for n := range 7 {
+				os.RemoveAll(filepath.Join(dir, fmt.Sprint("state", n)))
+			}
+		}
 	}
 	close(stop)
 	hand.Wait()
-	if pinned == 0 {
-		t.Error("nothing was pinned at all")
+	if started == 0 || refused == 0 {
+		t.Errorf("%d starts, %d refusals: the hand was never, or always, in time", started, refused)
 	}
-	t.Logf("%d of 1000 tries met the named bytes, 0 others were pinned", pinned)
+	t.Logf("1000 tries: %d ran the named bytes, %d were refused, 0 ran others", started, refused)
+}
+
+// TestADaemonIsNoPlugin: it forks, its parent exits, and where rollcall is root
+// what it left behind ends too.
+func TestADaemonIsNoPlugin(t *testing.T) {
+	h := host(t, nil)
+	p, err := h.Plugin(pluginAs(t, pluginPrefix+"daemon", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.Manifest(t.Context())
+	wantFault(t, err, core.Crashed, "ended with exit status 0: gone to the background before the handshake")
+	mark := "\x00" + daemonMark + "\x00"
+	for _, pid := range running(t, func(line string) bool { return strings.Contains(line, mark) }) {
+		if os.Geteuid() == 0 {
+			dead(t, pid) // the namespace's end is on its way
+		} else if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Errorf("clearing up: %v", err)
+		}
+	}
+	mustRun(t, h, "done")
 }
 
 // TestNoPluginOutlivesAKilledRunner kills a runner a hundred times in the middle

@@ -21,6 +21,7 @@ import (
 	goplugin "github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-plugin/runner"
 	"golang.org/x/sys/unix"
+	"google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/rollcall-run/rollcall/core"
 	"github.com/rollcall-run/rollcall/plugins"
@@ -37,6 +38,7 @@ const (
 	killClosed
 	killBroken
 	killIdle
+	killSick
 )
 
 // drainTime is how long the output of a dead process is waited for; only a
@@ -54,6 +56,10 @@ type process struct {
 	out     *stream
 	err     *stream
 	tail    tail
+	spoken  spoken
+	counted bool            // its death is in the series; of the one who has the slot's turn
+	life    context.Context // ends with the process
+	ended   context.CancelFunc
 	written atomic.Int64
 	client  *goplugin.Client
 	remote  *plugins.Client
@@ -71,8 +77,9 @@ type process struct {
 var _ runner.Runner = (*process)(nil)
 
 func newProcess(h *Host, pr *program, id int) *process {
+	life, ended := context.WithCancel(context.Background())
 	return &process{
-		host: h, program: pr, id: id,
+		host: h, program: pr, id: id, life: life, ended: ended,
 		drained: make(chan struct{}), exited: make(chan struct{}), gone: make(chan struct{}),
 	}
 }
@@ -113,6 +120,13 @@ func (p *process) start(ctx context.Context) error {
 		}
 	}
 	if err == nil && stop() {
+		health := grpc_health_v1.NewHealthClient(protocol.(*goplugin.GRPCClient).Conn)
+		p.host.reaps.Go(func() {
+			monitor(p.life, o.HealthEvery, o.HealthWithin, func(ctx context.Context) error {
+				_, err := health.Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: goplugin.GRPCServiceName})
+				return err
+			}, func() { p.kill(killSick) })
+		})
 		return nil
 	}
 	if err == nil {
@@ -120,6 +134,7 @@ func (p *process) start(ctx context.Context) error {
 	}
 	p.kill(killBroken)
 	if !p.started() {
+		p.ended()
 		_ = os.RemoveAll(p.dir) // the run directory goes as a whole in the end
 		close(p.gone)
 		if p.reason() == killClosed {
@@ -209,6 +224,7 @@ func (p *process) reap() {
 	_ = p.cmd.Wait() // its result is in ProcessState
 	p.state, p.reaped = p.cmd.ProcessState, true
 	p.mu.Unlock()
+	p.ended()
 	close(p.exited)
 	p.client.Kill() // waits for go-plugin's goroutines, and removes the sockets
 	close(p.gone)
@@ -276,6 +292,7 @@ func (p *process) begin() {
 // Write takes what the process wrote to its standard streams after the handshake.
 func (p *process) Write(b []byte) (int, error) {
 	p.count(len(b))
+	p.spoken.write(fromRemote, b)
 	return p.tail.Write(b)
 }
 

@@ -20,6 +20,7 @@ type program struct {
 	args    []string
 	foreign bool   // not ours: the connection is authenticated by certificates
 	rebuild string // what to do when it speaks another version
+	series  series // of its deaths, when it is foreign
 }
 
 // open makes the binary at path ready. A root runner keeps a descriptor of it,

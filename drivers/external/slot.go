@@ -44,7 +44,7 @@ func (s *slot) Run(ctx context.Context, b core.Binding, phase core.Phase, task c
 	}
 	task.Entity = task.Entity.ForDriver()
 	var o core.Outcome
-	err := s.use(ctx, pr, phase, func(p *process) error {
+	err := s.use(ctx, pr, phase, session.Services, func(p *process) error {
 		var err error
 		if o, err = p.remote.Run(ctx, ref, phase, task, session); err != nil {
 			return err
@@ -61,8 +61,9 @@ func (s *slot) Run(ctx context.Context, b core.Binding, phase core.Phase, task c
 }
 
 // use runs f with the slot's process of pr, and holds it to ctx and the limits.
-// f itself ends soon after the process has died.
-func (s *slot) use(ctx context.Context, pr *program, phase core.Phase, f func(*process) error) error {
+// What the process prints meanwhile goes to the log of services, which may be
+// nil. f itself ends soon after the process has died.
+func (s *slot) use(ctx context.Context, pr *program, phase core.Phase, services core.Services, f func(*process) error) error {
 	select {
 	case s.turn <- struct{}{}:
 		defer func() { <-s.turn }()
@@ -77,6 +78,7 @@ func (s *slot) use(ctx context.Context, pr *program, phase core.Phase, f func(*p
 		return fault(core.AsFault(err, core.Crashed), phase)
 	}
 	p.begin()
+	defer p.spoken.open(ctx, services)()
 	s.host.watcher.add(p)
 	defer s.host.watcher.remove(p)
 
@@ -112,8 +114,11 @@ func (s *slot) settle(ctx context.Context, p *process, err error, phase core.Pha
 		}
 		p.kill(killBroken)
 		<-p.exited
-		return s.death(ctx, p, err, phase)
+		f := s.death(ctx, p, err, phase)
+		s.died(p, f)
+		return f
 	}
+	p.program.series.served()
 	if p.resident() > int64(s.host.opt.MemoryMB)<<20/2 {
 		p.kill(killIdle)
 		<-p.exited
@@ -145,8 +150,14 @@ func (s *slot) process(ctx context.Context, pr *program) (*process, error) {
 	if closed {
 		return nil, errClosed
 	}
-	if p != nil && p.alive() {
-		return p, nil
+	if p != nil {
+		if p.alive() {
+			return p, nil
+		}
+		s.endedIdle(p)
+	}
+	if err := pr.series.admits(s.host.now()); err != nil {
+		return nil, err
 	}
 	if id < 0 {
 		var err error
@@ -166,11 +177,48 @@ func (s *slot) process(ctx context.Context, pr *program) (*process, error) {
 	}
 	begin := time.Now()
 	if err := p.start(ctx); err != nil {
-		s.host.log.Warn("worker did not start", "slot", s.name, "error", err)
+		s.host.log.Warn("worker did not start", "program", pr.name, "slot", s.name, "error", err)
+		if ctx.Err() == nil {
+			s.died(p, core.AsFault(err, core.Crashed))
+		}
 		return nil, err
 	}
 	s.host.log.Debug("worker started", "slot", s.name, "pid", p.pid, "took", time.Since(begin))
 	return p, nil
+}
+
+// died adds the death of a plugin's process, whose fault is f, to the plugin's
+// series. A worker has none: it serves every script, and one of them is no
+// reason to rest the others. Nor do deaths count that rollcall wanted.
+func (s *slot) died(p *process, f *core.Fault) {
+	if p.counted {
+		return
+	}
+	p.counted = true
+	switch p.reason() {
+	case killOverrun, killClosed, killIdle:
+		return
+	}
+	if !p.program.foreign {
+		return
+	}
+	if rest := p.program.series.died(s.host.now(), f.Why); rest > 0 {
+		s.host.log.Warn("a plugin that keeps dying rests before its next start", "program", p.program.name, "rest", rest, "why", f.Why)
+	}
+}
+
+// endedIdle accounts for a process that ended when no run was under way.
+func (s *slot) endedIdle(p *process) {
+	p.await(s.host.opt.Grace) // a zombie is reaped at once
+	select {
+	case <-p.exited:
+	default:
+		return
+	}
+	if why := p.reason(); p.counted || why != 0 && why != killSick {
+		return
+	}
+	s.died(p, s.death(context.Background(), p, nil, ""))
 }
 
 // kill ends the slot's processes without waiting.

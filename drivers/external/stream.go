@@ -24,6 +24,7 @@ func (s *stream) Read(b []byte) (int, error) {
 		s.p.count(n)
 		if s.first == nil {
 			_, _ = s.p.tail.Write(b[:n])
+			s.p.spoken.write(fromStream, b[:n])
 		} else if room := firstSize - s.first.Len(); room > 0 {
 			s.first.Write(b[:min(n, room)])
 		}
