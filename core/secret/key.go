@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,7 +65,8 @@ func Load(source string) (*Keyring, error) {
 
 // Generate makes a new random master key and writes it to a new file of mode
 // 0600, making missing directories with mode 0700. A file that exists is never
-// touched: the error is fs.ErrExist then. The key is on disk when it returns nil.
+// touched: the error is fs.ErrExist then. The key is on disk when it returns nil;
+// a Generate that is killed leaves no file at path, or the whole key.
 func Generate(path string) error {
 	key := make([]byte, keySize)
 	if _, err := rand.Read(key); err != nil {
@@ -74,18 +76,42 @@ func Generate(path string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("new master key: %w", err)
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if _, err := os.Lstat(path); err == nil {
+		return fmt.Errorf("new master key: %w", &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist})
+	}
+	f, err := os.CreateTemp(dir, ".rollcall-key-*") // mode 0600
 	if err != nil {
 		return fmt.Errorf("new master key: %w", err)
 	}
-	_, err = f.WriteString(keyHeader + "\n" + base64.StdEncoding.EncodeToString(key) + "\n")
+	defer func() { _ = os.Remove(f.Name()) }()
+	text := keyHeader + "\n" + base64.StdEncoding.EncodeToString(key) + "\n"
+	_, err = f.WriteString(text)
 	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Link(f.Name(), path)
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			err = writeNew(path, text) // not every file system has links
+		}
+	}
 	if err == nil {
 		err = syncDir(dir)
 	}
 	if err != nil {
-		_ = os.Remove(path)
 		return fmt.Errorf("new master key %s: %w", path, err)
+	}
+	return nil
+}
+
+// writeNew writes a file of mode 0600 that must not exist yet; it is on disk when
+// it returns nil, and not there otherwise.
+func writeNew(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
 	}
 	return nil
 }

@@ -58,7 +58,11 @@ func keep(path string, now time.Time) (string, error) {
 		if errors.Is(err, fs.ErrExist) {
 			return "", err
 		}
-		if err := copyNew(path, name); err != nil {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return "", err
+		}
+		if err := writeNew(name, string(text)); err != nil {
 			return "", err
 		}
 	}
@@ -75,21 +79,4 @@ func globQuoted(path string) string {
 		out = append(out, r)
 	}
 	return string(out)
-}
-
-// copyNew copies a small file to a new one of mode 0600, on disk when it returns nil.
-func copyNew(from, to string) error {
-	text, err := os.ReadFile(from)
-	if err != nil {
-		return err
-	}
-	f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(to))
-	}
-	return nil
 }
