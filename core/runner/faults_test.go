@@ -195,6 +195,31 @@ func TestTheLastReportsGoOutOnAStop(t *testing.T) {
 	}
 }
 
+// stopStore is a ledger in whose middle the runner is told to stop.
+type stopStore struct {
+	core.Store
+	stop func()
+}
+
+func (s *stopStore) TakeList(ctx context.Context, owner string, lease time.Duration) (bool, error) {
+	s.stop()
+	return false, ctx.Err()
+}
+
+func TestAStopWhileTheLedgerIsAskedForTheListEndsTheRun(t *testing.T) {
+	h := newHouse(t, sandbox.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	h.opts.Once, h.opts.Store = false, &stopStore{Store: h.store, stop: cancel}
+	r, err := runner.New(h.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Run(ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestStopCostsNoAttempt: a runner that is stopped in the middle leaves the task as it was.
 func TestStopCostsNoAttempt(t *testing.T) {
 	h := newHouse(t, sandbox.Options{})

@@ -19,7 +19,7 @@ func (r *Runner) listing(ctx context.Context) error {
 	said := ""
 	changed, cancel := r.o.Store.Subscribe()
 	defer cancel()
-	for failures := 0; ; {
+	for failures := 0; ctx.Err() == nil; {
 		wait := r.o.Limits.Poll
 		if left := r.pausing.left(); left > 0 {
 			if r.o.Once {
@@ -84,10 +84,8 @@ func (r *Runner) listing(ctx context.Context) error {
 		} else {
 			r.pause(ctx, wait)
 		}
-		if ctx.Err() != nil {
-			return nil
-		}
 	}
+	return nil
 }
 
 // listFailed says how long to wait after a list that failed.
