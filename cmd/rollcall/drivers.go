@@ -26,12 +26,16 @@ type fleet struct {
 	host *external.Host
 }
 
+// workerGrace is how long a driver may go on past its limit before its process is
+// killed: a second after the limit the task is classified, whatever the driver does.
+const workerGrace = 500 * time.Millisecond
+
 // openFleet loads the drivers. Own scripts are read in a worker process, because
 // nobody may have looked at them yet; bundled ones are this binary's own.
 func openFleet(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *fleet, err error) {
 	f := &fleet{}
 	f.host, err = external.New(external.Options{
-		Command: []string{"/proc/self/exe", "worker"}, MemoryMB: cfg.Limits.WorkerMB, Logger: log,
+		Command: []string{"/proc/self/exe", "worker"}, MemoryMB: cfg.Limits.WorkerMB, Grace: workerGrace, Logger: log,
 		StateDir: filepath.Join(cfg.State.Dir, "programs"),
 		Sources: func(b core.Binding) (plugins.DriverRef, error) {
 			s, err := f.set.Source(b)

@@ -79,7 +79,8 @@ func (v *visit) phase(p core.Phase) (core.Outcome, error) {
 	if err != nil {
 		f := core.AsFault(err, core.Crashed)
 		if errors.Is(context.Cause(budget.ctx), errPhaseTime) {
-			f.Code = core.Timeout
+			f.Code, f.Detail = core.Timeout, strings.TrimSpace(f.Why+"\n"+f.Detail)
+			f.Why = fmt.Sprintf("the phase took longer than its limit of %s", v.r.o.Limits.Phase)
 		}
 		f.Phase = p
 		if refused := v.slot.gate.Refused(); len(refused) > 0 {

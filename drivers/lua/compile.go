@@ -171,6 +171,9 @@ func (w *walker) block(stmts []ast.Stmt, depth int) {
 func (w *walker) stmt(s ast.Stmt, depth int) {
 	switch s := s.(type) {
 	case *ast.AssignStmt:
+		for _, to := range s.Lhs {
+			w.target(to, s.Line())
+		}
 		w.exprs(s.Lhs, depth)
 		w.exprs(s.Rhs, depth)
 	case *ast.LocalAssignStmt:
@@ -208,6 +211,19 @@ func (w *walker) stmt(s ast.Stmt, depth int) {
 		w.block(s.Func.Stmts, depth+1)
 	case *ast.ReturnStmt:
 		w.exprs(s.Exprs, depth)
+	}
+}
+
+// target refuses to assign into a constant: the compiler takes its number for
+// that of a local variable, or of whatever lies behind the function's own.
+func (w *walker) target(to ast.Expr, line int) {
+	field, ok := to.(*ast.AttrGetExpr)
+	if !ok {
+		return
+	}
+	switch field.Object.(type) {
+	case *ast.StringExpr, *ast.NumberExpr, *ast.TrueExpr, *ast.FalseExpr, *ast.NilExpr:
+		w.fail(line, "a constant has no fields to assign to")
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 const (
 	maxLines = 200
 	maxLine  = 1000 // characters
+	maxName  = 100  // characters of the name of a value that is logged
 	maxStep  = 500  // characters
 
 	stepsAtOnce = 18 // verbs in one line of the time line
@@ -46,7 +47,7 @@ func (h *host) words() {
 		if L.Get(2) != lua.LNil {
 			t := h.checkTable(2, "log's second argument")
 			for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
-				attrs = append(attrs, k.String(), h.clean(h.tostring(v)))
+				attrs = append(attrs, h.cut(h.tostring(k), maxName), h.cut(h.tostring(v), maxLine))
 				if len(attrs) > 32 {
 					h.fail("log takes at most 16 values")
 				}
@@ -74,8 +75,15 @@ func (h *host) logLine(msg string, attrs []any) {
 	case r.lines > maxLines:
 		msg, attrs = "more lines were printed and dropped, the limit is "+strconv.Itoa(maxLines), nil
 	}
-	msg, _ = text.Fit(h.clean(msg), maxLine)
+	msg = h.cut(msg, maxLine)
 	r.session.Services.Log(r.ctx, slog.LevelInfo, msg, append(attrs, "at", h.place())...)
+}
+
+// cut is a script's text for the time line, redacted, of at most n characters.
+// What lies far behind them is not even looked at: it may be a megabyte.
+func (h *host) cut(s string, n int) string {
+	s, _ = text.Fit(h.clean(s[:min(len(s), 16*n)]), n)
+	return s
 }
 
 // step keeps a verb for the time line; one that failed goes there at once.

@@ -145,7 +145,7 @@ func (h *host) named(n int, what string, known []string, each func(key string, v
 	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
 		key, ok := k.(lua.LString)
 		if !ok || !slices.Contains(known, string(key)) {
-			h.fail("%s has no setting %q%s", what, k.String(), near(k.String(), known))
+			h.fail("%s has no setting %q%s", what, h.tostring(k), near(h.tostring(k), known))
 		}
 		each(string(key), v)
 	}
@@ -212,6 +212,16 @@ func (h *host) value(v lua.LValue, what string) core.Value {
 	return core.Value{}
 }
 
+// reported refuses a secret in a fact that is reported as it is.
+func (h *host) reported(name string, v core.Value) {
+	switch name {
+	case core.FactLinkProfile, core.FactUsername, core.FactEmail, core.FactNote:
+		if v.IsSecret() {
+			h.fail("%s is reported as it is and can't be a secret", name)
+		}
+	}
+}
+
 func (h *host) facts(v lua.LValue) core.Facts {
 	t, ok := v.(*lua.LTable)
 	if !ok {
@@ -222,9 +232,10 @@ func (h *host) facts(v lua.LValue) core.Facts {
 	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
 		name, ok := k.(lua.LString)
 		if !ok || !factName.MatchString(string(name)) {
-			h.fail("facts: the name %q must be lower-case letters, digits and _", k.String())
+			h.fail("facts: the name %q must be lower-case letters, digits and _", h.tostring(k))
 		}
 		val := h.value(v, "the fact "+string(name))
+		h.reported(string(name), val)
 		if len(val.Reveal()) > maxFact {
 			h.fail("the fact %s has %d bytes, the limit is %d", string(name), len(val.Reveal()), maxFact)
 		}
@@ -260,7 +271,7 @@ func (h *host) done(v lua.LValue) *result {
 			for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
 				s, ok := v.(lua.LString)
 				if !ok {
-					h.fail("fields.%s must be a text, not %s", k.String(), kind(v))
+					h.fail("fields.%s must be a text, not %s", h.tostring(k), kind(v))
 				}
 				r.Fields[h.field(k)] = h.reason(s)
 			}
@@ -274,6 +285,7 @@ func (h *host) done(v lua.LValue) *result {
 		default:
 			if v != lua.LNil {
 				r.Facts[key] = h.value(v, key)
+				h.reported(key, r.Facts[key])
 			}
 		}
 	})
