@@ -124,5 +124,5 @@ func (s single) Run(ctx context.Context, _ DriverRef, phase core.Phase, task cor
 			}
 		}()
 	}
-	return s.driver.Run(ctx, phase, task, session)
+	return s.driver.Run(WithRun(ctx, Run{phase, task, s.driver.Manifest()}), phase, task, session)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/rollcall-run/rollcall/core"
+	"github.com/rollcall-run/rollcall/plugins"
 )
 
 // Phases are the functions of a driver; the phases it has are those present.
@@ -34,7 +35,7 @@ func (d driver) Run(ctx context.Context, phase core.Phase, task core.Task, sessi
 	if f == nil || !d.manifest.Has(phase) {
 		return core.Outcome{}, fmt.Errorf("%s %s: %w", d.manifest.Name, phase, core.ErrNoPhase)
 	}
-	page := Attach(ctx, session, Run{phase, task, d.manifest})
+	page := Attach(plugins.WithRun(ctx, plugins.Run{Phase: phase, Task: task, Manifest: d.manifest}), session)
 	defer page.Close()
 	if err := page.Err(); err != nil {
 		return core.Outcome{}, err

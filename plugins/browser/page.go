@@ -8,12 +8,13 @@ import (
 
 	"github.com/rollcall-run/rollcall/core"
 	"github.com/rollcall-run/rollcall/core/browser"
+	"github.com/rollcall-run/rollcall/plugins"
 )
 
 // Page is the tab of a session. It is used by one goroutine at a time.
 type Page struct {
 	ctx     context.Context // of the phase
-	run     Run
+	run     plugins.Run
 	session core.Session
 	page    *browser.Page // nil when attaching failed
 	redact  redactor
@@ -24,17 +25,17 @@ type Page struct {
 	end *core.Outcome // what ended the phase instead of an error
 }
 
-// Run says which phase of which driver a page works for.
-type Run struct {
-	Phase    core.Phase
-	Task     core.Task
-	Manifest core.Manifest
-}
-
 // Attach connects to the session's tab, for as long as ctx lasts and until Close.
-// When it can't, Err says why from the start. It never returns nil.
-func Attach(ctx context.Context, session core.Session, run Run) *Page {
+// ctx and session are what the driver's Run was given; ctx carries the phase and
+// the task, see plugins.WithRun. When it can't connect, Err says why from the
+// start. It never returns nil.
+func Attach(ctx context.Context, session core.Session) *Page {
+	run, ok := plugins.RunOf(ctx)
 	p := &Page{ctx: ctx, run: run, session: session}
+	if !ok {
+		p.wrong("attach", "the context carries no run: give Attach the one that Run was called with, or in a test one of plugins.WithRun")
+		return p
+	}
 	p.redact.Add(run.Task.Entity.Secrets()...)
 	for _, v := range run.Task.Facts {
 		if v.IsSecret() {

@@ -20,6 +20,7 @@ import (
 	"github.com/rollcall-run/rollcall/core"
 	chromium "github.com/rollcall-run/rollcall/core/browser"
 	"github.com/rollcall-run/rollcall/drivers/lua"
+	"github.com/rollcall-run/rollcall/plugins"
 	"github.com/rollcall-run/rollcall/plugins/browser"
 	"github.com/rollcall-run/rollcall/plugins/outcome"
 )
@@ -322,7 +323,13 @@ func TestRodIsTheSamePage(t *testing.T) {
 }
 
 func TestAPageWithoutABrowserSaysSo(t *testing.T) {
-	page := browser.Attach(t.Context(), core.Session{Base: "http://site.test", ControlURL: "ws://127.0.0.1:1/", Services: &visitor{}}, browser.Run{Phase: core.Login})
+	session := core.Session{Base: "http://site.test", ControlURL: "ws://127.0.0.1:1/", Services: &visitor{}}
+	lost := browser.Attach(t.Context(), session)
+	if err := lost.Err(); err == nil || !strings.Contains(err.Error(), "the context carries no run") {
+		t.Errorf("without a run: %v", err)
+	}
+	lost.Close()
+	page := browser.Attach(plugins.WithRun(t.Context(), plugins.Run{Phase: core.Login}), session)
 	defer page.Close()
 	if page.Err() == nil || page.Exists("h1") {
 		t.Error("no error")
