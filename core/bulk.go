@@ -15,6 +15,7 @@ type BulkSite struct {
 	Timeout   time.Duration // of one call; the end of a call that was never seen is taken to be this late
 	MaxWait   time.Duration // how long tasks gather before a batch goes out part-full
 	HoldAbove float64       // share of refused users in a batch that holds the next one until a person says so
+	Visit     *Pace         // of the visits that a driver makes to the site; nil where no driver is bound to it
 }
 
 // Moment is a reading of a clock that never jumps: the time since the machine
@@ -98,6 +99,7 @@ type BulkWindow struct {
 	Ready    int       // tasks that may be taken into a batch
 	Oldest   time.Time // of those tasks, zero when there are none
 	BegunDue time.Time // when a task under way may be claimed, zero when none may
+	VisitDue time.Time // when a task may be claimed for a visit, zero when none may
 }
 
 // BulkBegin asks for the start of a call. The rows come in the order of the body.
@@ -118,9 +120,11 @@ type BulkTask struct {
 
 // BulkBatch is a call that has begun.
 type BulkBatch struct {
-	ID   string
-	Call int
-	Rows []BulkRow
+	ID     string
+	Call   int
+	Rows   []BulkRow
+	Users  int // of the answered calls before it that were not judged yet
+	Failed int // how many of those the site refused
 }
 
 // BulkEnd is how a call ended.
@@ -133,6 +137,8 @@ type BulkEnd struct {
 	RetryAfter time.Duration
 	Rows       []BulkRowEnd
 	Hold       string // why the next call waits for a person, empty when it does not
+	Users      int    // answered and not judged yet, for the next batch's Users
+	Failed     int
 }
 
 // BulkRowEnd is what a call came to for one row, and the moves of its task.
@@ -185,9 +191,22 @@ type BulkStore interface {
 	BulkOpen(ctx context.Context, domain string) (BulkBatch, error)
 	// BulkTwin is another row of the site with the e-mail or username, ErrNothing when there is none.
 	BulkTwin(ctx context.Context, domain, email, username, notTask string) (BulkRow, error)
-	// BulkClaim takes the lease of a task of the site: a ready one, or one under way.
-	BulkClaim(ctx context.Context, owner, domain string, lease time.Duration, ready bool) (Record, error)
+	// BulkClaim takes the lease of the oldest task of the site that is due for the
+	// work. Visits keep to the strictest pace that was asked for, whoever makes
+	// them, and none begins while the site is paused. ErrNothing when there is none.
+	BulkClaim(ctx context.Context, owner string, site BulkSite, lease time.Duration, work BulkWork) (Record, error)
 }
+
+// BulkWork is what a task of a bulk site is claimed for.
+type BulkWork string
+
+// The works. A task for a browser is one to connect, or, where site.Visit is
+// set, one whose account is made.
+const (
+	BulkFresh BulkWork = "fresh" // to go into a call
+	BulkBegun BulkWork = "begun" // under way, and not for a browser
+	BulkVisit BulkWork = "visit" // for a browser
+)
 
 // BulkAPI makes accounts many at a time.
 type BulkAPI interface {

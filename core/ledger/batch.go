@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -19,9 +18,12 @@ type bulkSite struct {
 	calls                      int64
 	calling                    string
 	every, timeout, retryAfter time.Duration
+	users, failed              int // answered and not judged yet
+	visited                    int64
+	visitEvery                 time.Duration
 }
 
-const bulkSiteColumns = `calls, calling, every, timeout, retry_after`
+const bulkSiteColumns = `calls, calling, every, timeout, retry_after, users, failed, visited, visit_every`
 
 func (x *tx) lockBulk(domain string) (s bulkSite, err error) {
 	if _, err := x.exec(`INSERT INTO bulk_site (domain) VALUES ($1) ON CONFLICT (domain) DO NOTHING`, domain); err != nil {
@@ -33,10 +35,10 @@ func (x *tx) lockBulk(domain string) (s bulkSite, err error) {
 }
 
 func (x *tx) readBulk(s *bulkSite, lock string) (bool, error) {
-	var every, timeout, after int64
-	found, err := x.first([]any{&s.calls, &s.calling, &every, &timeout, &after},
+	var every, timeout, after, visit int64
+	found, err := x.first([]any{&s.calls, &s.calling, &every, &timeout, &after, &s.users, &s.failed, &s.visited, &visit},
 		`SELECT `+bulkSiteColumns+` FROM bulk_site WHERE domain = $1`+lock, s.domain)
-	s.every, s.timeout, s.retryAfter = micros(every), micros(timeout), micros(after)
+	s.every, s.timeout, s.retryAfter, s.visitEvery = micros(every), micros(timeout), micros(after), micros(visit)
 	return found, err
 }
 
@@ -92,7 +94,7 @@ func (l *Ledger) BulkWindow(ctx context.Context, site core.BulkSite, now core.Mo
 		if w.Calling {
 			w.LostIn = max(0, seen+max(s.timeout, site.Timeout)-now.At)
 		}
-		return x.bulkWork(&w)
+		return x.bulkWork(&w, site, s)
 	}
 	if err := l.read(ctx, "read the window of "+site.Domain, look); err != nil || fresh {
 		return w, err
@@ -114,33 +116,6 @@ func (l *Ledger) BulkWindow(ctx context.Context, site core.BulkSite, now core.Mo
 	return w, l.read(ctx, "read the window of "+site.Domain, look)
 }
 
-// bulkWork counts what there is to send.
-func (x *tx) bulkWork(w *core.BulkWindow) error {
-	var (
-		now, oldest, begun, paused int64
-		byPerson                   bool
-	)
-	if err := x.row(`SELECT CAST({now} AS BIGINT), (SELECT count(*) FROM bulk_row WHERE domain = $2 AND `+bulkToSend+`)`,
-		x.l.clock(), w.Domain).Scan(&now, &w.Rows); err != nil {
-		return err
-	}
-	if err := x.row(`SELECT count(*), COALESCE(min(wake), 0) FROM task WHERE domain = $1 AND state = 'ready' AND wake <= $2`,
-		w.Domain, now).Scan(&w.Ready, &oldest); err != nil {
-		return err
-	}
-	w.Oldest, w.BegunDue, w.Held, w.HeldWhy = at(oldest), time.Time{}, false, ""
-	found, err := x.first([]any{&begun}, `SELECT wake FROM task WHERE domain = $1 AND state <> 'ready' AND wake IS NOT NULL ORDER BY wake, id LIMIT 1`, w.Domain)
-	if err != nil {
-		return err
-	}
-	if found {
-		w.BegunDue = at(max(begun, 1))
-	}
-	found, err = x.first([]any{&byPerson, &paused, &w.HeldWhy}, `SELECT by_person, paused_until, paused_why FROM site WHERE domain = $1`, w.Domain)
-	w.Held = found && (byPerson || paused > now)
-	return err
-}
-
 // BulkBegin implements core.BulkStore.
 func (l *Ledger) BulkBegin(ctx context.Context, b core.BulkBegin) (core.BulkBatch, error) {
 	batch := core.BulkBatch{ID: rand.Text()}
@@ -151,7 +126,7 @@ func (l *Ledger) BulkBegin(ctx context.Context, b core.BulkBegin) (core.BulkBatc
 			return err
 		}
 		w := core.BulkWindow{Domain: domain}
-		if err := x.bulkWork(&w); err != nil {
+		if err := x.bulkWork(&w, b.Site, s); err != nil {
 			return err
 		}
 		seen, ok, err := x.seen(s, b.Now.Boot)
@@ -185,7 +160,7 @@ func (l *Ledger) BulkBegin(ctx context.Context, b core.BulkBegin) (core.BulkBatc
 			place++
 		}
 		s.calls, s.calling = s.calls+1, batch.ID
-		batch.Call = int(s.calls)
+		batch.Call, batch.Users, batch.Failed = int(s.calls), s.users, s.failed
 		if _, err := x.exec(`INSERT INTO bulk_batch (id, domain, call, size, hash, how, message, began, ended) VALUES ($1, $2, $3, $4, $5, 'begun', '', $6, 0)`,
 			batch.ID, domain, s.calls, place, b.Hash, now); err != nil {
 			return err
@@ -251,7 +226,7 @@ func (l *Ledger) BulkOpen(ctx context.Context, domain string) (core.BulkBatch, e
 		if s.calling == "" {
 			return core.ErrNothing
 		}
-		b = core.BulkBatch{ID: s.calling, Call: int(s.calls)}
+		b = core.BulkBatch{ID: s.calling, Call: int(s.calls), Users: s.users, Failed: s.failed}
 		var err error
 		b.Rows, err = x.batchRows(b.ID)
 		return err
@@ -281,7 +256,8 @@ func (l *Ledger) BulkEnd(ctx context.Context, e core.BulkEnd) error {
 		if _, err := x.exec(`UPDATE bulk_batch SET how = $2, message = $3, ended = $4 WHERE id = $1`, e.Batch, e.How, plain(e.Message), now); err != nil {
 			return err
 		}
-		if _, err := x.exec(`UPDATE bulk_site SET calling = '', retry_after = $2 WHERE domain = $1`, e.Domain, e.RetryAfter.Microseconds()); err != nil {
+		if _, err := x.exec(`UPDATE bulk_site SET calling = '', retry_after = $2, users = $3, failed = $4 WHERE domain = $1`,
+			e.Domain, e.RetryAfter.Microseconds(), e.Users, e.Failed); err != nil {
 			return err
 		}
 		s.calling = ""
@@ -349,44 +325,4 @@ func (x *tx) endRow(e core.BulkEnd, r core.BulkRowEnd, now int64) error {
 		}
 	}
 	return nil
-}
-
-const (
-	bulkReadyQuery = `SELECT CAST({now} AS BIGINT), id FROM task WHERE domain = $2 AND state = 'ready' AND wake <= {now} ORDER BY wake, id LIMIT 1 {for update skip}`
-	bulkBegunQuery = `SELECT CAST({now} AS BIGINT), id FROM task WHERE domain = $2 AND state <> 'ready' AND wake <= {now} ORDER BY wake, id LIMIT 1 {for update skip}`
-)
-
-// BulkClaim implements core.BulkStore.
-func (l *Ledger) BulkClaim(ctx context.Context, owner, domain string, lease time.Duration, ready bool) (core.Record, error) {
-	var rec core.Record
-	err := l.write(ctx, "claim a task of "+domain, func(x *tx) error {
-		var (
-			now int64
-			id  string
-		)
-		query := bulkBegunQuery
-		if ready {
-			query = bulkReadyQuery
-		}
-		found, err := x.first([]any{&now, &id}, query, l.clock(), domain)
-		if err != nil {
-			return err
-		}
-		if !found {
-			return core.ErrNothing
-		}
-		t, err := x.hold(id)
-		if err != nil {
-			return err
-		}
-		if err := x.fill(t); err != nil {
-			return err
-		}
-		until := now + lease.Microseconds()
-		t.rec.Lease = core.Lease{TaskID: id, Owner: owner, Epoch: t.rec.Lease.Epoch + 1}
-		t.rec.Due, t.expires = at(now), sql.NullInt64{Int64: until, Valid: true}
-		rec = t.rec
-		return x.later(`UPDATE task SET owner = $2, epoch = $3, expires = $4, due = $5 WHERE id = $1`, id, owner, t.rec.Lease.Epoch, until, now)
-	})
-	return rec, err
 }

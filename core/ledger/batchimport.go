@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -213,9 +214,12 @@ func (l *Ledger) BulkTwin(ctx context.Context, domain, email, username, notTask 
 // Imports implements core.BulkAdmin.
 func (l *Ledger) Imports(ctx context.Context, domain string) ([]core.BulkImport, error) {
 	var out []core.BulkImport
+	query, args := `SELECT id, domain, name, size, batch, created, sealed FROM bulk_import`, []any(nil)
+	if domain != "" {
+		query, args = query+` WHERE domain = $1`, []any{domain}
+	}
 	err := l.read(ctx, "read the imports", func(x *tx) error {
 		out = nil
-		places := map[string]int{}
 		err := x.each(func(scan func(...any) error) error {
 			imp := core.BulkImport{Counts: map[core.BulkState]int{}}
 			var (
@@ -230,13 +234,13 @@ func (l *Ledger) Imports(ctx context.Context, domain string) ([]core.BulkImport,
 				return err
 			}
 			imp.Created, imp.Header = at(created), doc.Header
-			places[imp.ID] = len(out)
 			out = append(out, imp)
 			return nil
-		}, `SELECT id, domain, name, size, batch, created, sealed FROM bulk_import WHERE $1 = '' OR domain = $1 ORDER BY created, id`, domain)
+		}, query, args...)
 		if err != nil {
 			return err
 		}
+		slices.SortFunc(out, func(a, b core.BulkImport) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID)) })
 		for i := range out {
 			if err := x.each(func(scan func(...any) error) error {
 				var (

@@ -49,8 +49,16 @@ func crowd(t testing.TB, l *ledger.Ledger, finished int) {
 			SELECT 'import' || i, 's' || i || '.org', '', {blob}, 1, 100, ` + farAway + ` + i, i % 2, {blob} FROM n`,
 		numbers(10_000) + ` INSERT INTO bulk_row (id, domain, import_id, task_id, num, line, state, batch, batch_size, place, sends, uncertain,
 			user_id, message, email_mac, username_mac, seq, updated, sealed)
-			SELECT 'row' || i, 's' || (i % 2000) || '.org', 'import' || (i % 3000), 'reported' || i, i, i, 'done', 'b', 100, 0, 1, 0,
+			SELECT 'row' || i, 's' || (i % 2000) || '.org', 'import' || (i % 3000), 'reported' || i, i, i, 'created', 'b' || (i / 100), 100, i % 100, 1, 0,
 			'', '', {blob}, {blob}, i, 0, {blob} FROM n`,
+		numbers(2000) + ` INSERT INTO bulk_row (id, domain, import_id, task_id, num, line, state, batch, batch_size, place, sends, uncertain,
+			user_id, message, email_mac, username_mac, seq, updated, sealed)
+			SELECT 'to send' || i, 's' || i || '.org', 'import' || i, '', 1, 1, 'waiting', '', 0, 0, 0, 0, '', '', {blob}, {blob}, i, 0, {blob} FROM n`,
+		numbers(2000) + ` INSERT INTO bulk_site (domain, calls) SELECT 's' || i || '.org', 1 FROM n`,
+		numbers(2000) + ` INSERT INTO bulk_seen (domain, boot, calls, ended, moment) SELECT 's' || i || '.org', 'boot', 1, 1, 0 FROM n`,
+		numbers(5000) + ` INSERT INTO bulk_batch (id, domain, call, size, hash, how, message, began, ended)
+			SELECT 'batch' || i, 's' || i || '.org', 1, 1, '', '', '', 0, 0 FROM n`,
+		numbers(2000) + ` INSERT INTO bulk_visit (domain, task_id, epoch) SELECT 's' || i || '.org', 'waiting' || i, 1 FROM n`,
 		`ANALYZE`,
 	} {
 		must(t, ledger.Exec(t.Context(), l, q))
@@ -84,6 +92,9 @@ func TestNoLoopScansATable(t *testing.T) {
 				if strings.Contains(q, "FROM bulk_import WHERE kept = 1") {
 					continue // once a retention; PostgreSQL joins either way, by size
 				}
+				// The rows of one call are a hundred; those of an import are counted when a person looks.
+				few := strings.Contains(q, "FROM runner_site") || strings.Contains(q, "FROM ask") ||
+					strings.Contains(q, "FROM bulk_row WHERE batch = $1") || strings.Contains(q, "FROM bulk_row WHERE import_id = $1 GROUP BY state")
 				plan, err := rec.Explain(t.Context(), q)
 				if err != nil {
 					t.Errorf("%v\n%s", err, q)
@@ -95,7 +106,7 @@ func TestNoLoopScansATable(t *testing.T) {
 					if exact.MatchString(step) {
 						continue
 					}
-					if scan && !small.MatchString(step) && !strings.HasPrefix(step, "SCAN CONSTANT") || sort && !strings.Contains(q, "runner_site") && !strings.Contains(q, "FROM ask") {
+					if scan && !small.MatchString(step) && !strings.HasPrefix(step, "SCAN CONSTANT") || sort && !few {
 						t.Errorf("%s\n  in the plan of\n%s\n%s", step, q, strings.Join(plan, "\n"))
 					}
 				}
@@ -170,6 +181,7 @@ func loop(t *testing.T, l *ledger.Ledger) {
 	must(t, l.SetFlag(ctx, "f", "x"))
 	_, err = l.Flag(ctx, "f")
 	must(t, err)
+	bulkLoop(t, l)
 	must(t, l.Leave(ctx, "bench"))
 }
 

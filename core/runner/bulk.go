@@ -35,7 +35,8 @@ type BulkOptions struct {
 	Driver string
 	// Sweep is the longest wait without a look, behind the signals. Defaults to one minute.
 	Sweep time.Duration
-	// Step is called at every durable step, with its name; tests end the process there.
+	// Step is called at every durable step, with its name; tests end the process
+	// there. Defaults to the crash points of test builds.
 	Step func(name string)
 }
 
@@ -56,6 +57,8 @@ type Bulk struct {
 
 // bulkTasks brings the tasks of a task manager into calls.
 type bulkTasks interface {
+	// site is the site with the pace of its visits.
+	site() core.BulkSite
 	// begun works on one task under way; false when none is due. wait is how long no
 	// call may begin.
 	begun(ctx context.Context, wait time.Duration) (bool, error)
@@ -88,7 +91,7 @@ func NewBulk(o BulkOptions) (*Bulk, error) {
 		o.Link = func(string, string) string { return "" }
 	}
 	if o.Step == nil {
-		o.Step = func(string) {}
+		o.Step = bulkPoint
 	}
 	return &Bulk{o: o}, nil
 }
@@ -125,6 +128,9 @@ func (b *Bulk) Run(ctx context.Context) error {
 // Next does what is due, at most one call, and returns how long nothing else will be.
 func (b *Bulk) Next(ctx context.Context) (time.Duration, error) {
 	site := b.o.Site
+	if b.tasks != nil {
+		site = b.tasks.site()
+	}
 	w, err := b.o.Store.BulkWindow(ctx, site, b.o.Clock())
 	if err != nil {
 		return 0, err
@@ -243,12 +249,16 @@ func (b *Bulk) call(body []byte, rows []core.BulkRow, began core.Moment) ([]core
 	if hard == nil {
 		hard = context.Background()
 	}
-	ctx, cancel := context.WithTimeout(hard, b.o.Site.Timeout)
-	defer cancel()
-	return b.o.API.Send(ctx, body, rows, func() bool {
+	left := func() time.Duration {
 		now := b.o.Clock()
-		return now.Boot != began.Boot || now.At-began.At >= b.o.Site.Timeout
-	})
+		if now.Boot != began.Boot {
+			return 0
+		}
+		return b.o.Site.Timeout - (now.At - began.At)
+	}
+	ctx, cancel := context.WithTimeout(hard, left())
+	defer cancel()
+	return b.o.API.Send(ctx, body, rows, func() bool { return left() <= 0 })
 }
 
 // lose gives up a call whose process is gone: its users may have been made.

@@ -90,6 +90,33 @@ func TestManyRefusalsHoldTheNextCall(t *testing.T) {
 	}
 }
 
+// TestSmallCallsAreJudgedTogether: users that come one at a time are judged by
+// the share of them that was refused, and two refusals alone hold nothing.
+func TestSmallCallsAreJudgedTogether(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		refused []int
+		why     string
+		made    int
+	}{
+		{"every one of the first", []int{0, 1, 2}, "3 of 3 users of the last batches were refused (100%)", 0},
+		{"one in seven", []int{0, 7, 14}, "", 17},
+		{"two", []int{0, 1}, "", 18},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			x := newList(t)
+			for _, i := range c.refused {
+				x.sb.Hoola.Add(sandbox.HoolaUser{Name: "Someone", Username: fmt.Sprint("other", i), Email: fmt.Sprintf("u%d@x.example", i), Password: "secret12"})
+			}
+			x.add(20, 1)
+			count, why := x.run()
+			if c.why == "" && why != "" || !strings.HasPrefix(why, c.why) || count[core.BulkCreated] != c.made || count[core.BulkFailed] != len(c.refused) {
+				t.Errorf("%v, held: %q", count, why)
+			}
+		})
+	}
+}
+
 // TestRefusedCallIsImportedAgain: every row has the platform's words, and the
 // same file goes out again in smaller calls.
 func TestRefusedCallIsImportedAgain(t *testing.T) {

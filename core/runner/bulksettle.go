@@ -17,7 +17,8 @@ const (
 )
 
 // holdFailures is how many users must be refused before their share counts: one
-// of two is no sign of a bad list.
+// of one or two is no sign of a bad list. Calls with fewer are judged together
+// with the ones before, so that tasks that trickle in are judged as well.
 const holdFailures = 3
 
 // holdUncertain is how many times one user goes out without a known outcome
@@ -26,7 +27,7 @@ const holdUncertain = 3
 
 // settle turns an answer into the end of every row of the call.
 func (b *Bulk) settle(batch core.BulkBatch, results []core.BulkResult, err error) core.BulkEnd {
-	end := core.BulkEnd{Domain: b.o.Site.Domain, Batch: batch.ID, How: endDone}
+	end := core.BulkEnd{Domain: b.o.Site.Domain, Batch: batch.ID, How: endDone, Users: batch.Users, Failed: batch.Failed}
 	var failed *core.BulkError
 	if err != nil && !errors.As(err, &failed) {
 		failed = &core.BulkError{Kind: core.BulkCallUncertain, Message: err.Error()}
@@ -95,10 +96,24 @@ func (b *Bulk) split(end *core.BulkEnd, batch core.BulkBatch, results []core.Bul
 	if n := count[core.BulkUncertain]; n > 0 {
 		end.Message += fmt.Sprintf(", %d uncertain", n)
 	}
-	share := float64(count[core.BulkFailed]) / float64(len(batch.Rows))
-	if end.Hold == "" && count[core.BulkFailed] >= holdFailures && share > b.o.Site.HoldAbove {
-		end.Hold = fmt.Sprintf("%d of %d users of a batch were refused (%.0f%%); look at the list, then: rollcall site resume %s",
-			count[core.BulkFailed], len(batch.Rows), 100*share, end.Domain)
+	b.judge(end, len(batch.Rows), count[core.BulkFailed])
+}
+
+// judge holds the next call when too many users were refused: of this call, or of
+// it and the calls before it that were too small to tell.
+func (b *Bulk) judge(end *core.BulkEnd, users, failed int) {
+	bad := func(users, failed int) bool {
+		return failed >= holdFailures && float64(failed) > b.o.Site.HoldAbove*float64(users)
+	}
+	where := "of a batch"
+	if !bad(users, failed) {
+		users, failed, where = users+end.Users, failed+end.Failed, "of the last batches"
+	}
+	if end.Users, end.Failed = users, failed; failed >= holdFailures || users >= b.o.Site.Max {
+		end.Users, end.Failed = 0, 0 // judged
+	}
+	if end.Hold == "" && bad(users, failed) {
+		end.Hold = fmt.Sprintf("%d of %d users %s were refused (%d%%); look at the list, then: rollcall site resume %s", failed, users, where, 100*failed/users, end.Domain)
 	}
 }
 

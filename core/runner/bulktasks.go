@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,55 +26,18 @@ type BulkService struct {
 	Left func(core.Task) map[string]string
 }
 
-// bulk runs the calls of one site until ctx ends.
-func (r *Runner) bulk(ctx, hard context.Context, s BulkService) error {
-	b, err := NewBulk(BulkOptions{Site: s.Site, API: s.API, Store: r.o.Batches, Clock: r.o.Clock, Hard: hard, Log: r.o.Log, Redact: r.o.Redact.Redact,
-		Task: r.o.Store.Task, Link: s.Link, Driver: s.Driver,
-		Observe: func(n BulkNotice) {
-			if n.Text != "" {
-				r.notice(Notice{Domain: n.Domain, Text: n.Domain + ": " + n.Text})
-			}
-		}})
-	if err != nil {
-		return err
-	}
-	if s.Link != nil {
-		b.tasks = &desk{r: r, s: s, hard: hard}
-	}
-	for ctx.Err() == nil {
-		if err := b.Run(ctx); err != nil {
-			if err := r.patient(ctx, "bulk", err); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (r *Runner) isBulk(domain string) bool {
-	return slices.ContainsFunc(r.o.Bulks, func(s BulkService) bool { return s.Site.Domain == domain })
-}
-
-// bulkTakes reports whether a task goes through calls.
-func (r *Runner) bulkTakes(t core.Task) bool {
-	return t.Kind != core.Connect && slices.ContainsFunc(r.o.Bulks, func(s BulkService) bool { return s.Site.Domain == t.Domain && s.Link != nil })
-}
-
-// bulkWithoutLink reports whether a domain's tasks can't be completed for want of a link.
-func (r *Runner) bulkWithoutLink(domain string) bool {
-	return slices.ContainsFunc(r.o.Bulks, func(s BulkService) bool { return s.Site.Domain == domain && s.Link == nil })
-}
-
 // bulkQuiet reports whether no call and no bulk task falls due before horizon.
 func (r *Runner) bulkQuiet(ctx context.Context, horizon time.Time) (bool, error) {
-	for _, s := range r.o.Bulks {
-		w, err := r.o.Batches.BulkWindow(ctx, s.Site, r.o.Clock())
+	all, _ := r.bulkSites()
+	for _, s := range all {
+		site := (&desk{r: r, s: s}).site()
+		w, err := r.o.Batches.BulkWindow(ctx, site, r.o.Clock())
 		if err != nil || !s.quiet(w, horizon) {
 			return false, err
 		}
 		// A call that began while the window was read hides its users: without one
 		// in between, what was read holds.
-		again, err := r.o.Batches.BulkWindow(ctx, s.Site, r.o.Clock())
+		again, err := r.o.Batches.BulkWindow(ctx, site, r.o.Clock())
 		if err != nil || again.Calls != w.Calls || !s.quiet(again, horizon) {
 			return false, err
 		}
@@ -87,8 +49,10 @@ func (s BulkService) quiet(w core.BulkWindow, horizon time.Time) bool {
 	work, wait := w.Rows, w.OpensIn
 	if s.Link != nil {
 		work += w.Ready
-		if !w.BegunDue.IsZero() && w.BegunDue.Before(horizon) {
-			return false
+		for _, due := range []time.Time{w.BegunDue, w.VisitDue} {
+			if !due.IsZero() && due.Before(horizon) {
+				return false
+			}
 		}
 	}
 	if w.Calling {
@@ -103,9 +67,6 @@ type desk struct {
 	s    BulkService
 	hard context.Context
 	held []*visit // started, for the next call
-
-	mu   sync.Mutex // one visit with a browser at a time
-	next time.Time  // when the next of them may begin
 }
 
 // noGate stands in for an egress port: what a desk does itself visits no site.
@@ -133,9 +94,9 @@ func (d *desk) leave(v *visit) {
 	d.r.nudge()
 }
 
-func (d *desk) claim(ctx context.Context, ready bool) (*visit, error) {
+func (d *desk) claim(ctx context.Context, work core.BulkWork) (*visit, error) {
 	asked := d.r.o.Egress.Now()
-	rec, err := d.r.o.Batches.BulkClaim(ctx, d.r.o.Owner, d.s.Site.Domain, d.r.o.Limits.Lease, ready)
+	rec, err := d.r.o.Batches.BulkClaim(ctx, d.r.o.Owner, d.site(), d.r.o.Limits.Lease, work)
 	if err != nil {
 		return nil, err
 	}
@@ -144,16 +105,12 @@ func (d *desk) claim(ctx context.Context, ready bool) (*visit, error) {
 
 // begun implements bulkTasks.
 func (d *desk) begun(ctx context.Context, wait time.Duration) (bool, error) {
-	v, err := d.claim(ctx, false)
+	v, err := d.claim(ctx, core.BulkBegun)
 	if errors.Is(err, core.ErrNothing) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
-	}
-	if d.browser(v.rec) {
-		d.withBrowser(v)
-		return true, nil
 	}
 	if s := v.rec.State; (s == core.Starting || s == core.Prepared) && wait > 0 {
 		v.later(time.Now().Add(wait), false, fmt.Sprintf("started; goes out with the next call, in %s at the earliest", wait.Round(time.Second)))
@@ -256,16 +213,12 @@ func (d *desk) prepare(v *visit) (bool, error) {
 func (d *desk) gather(ctx context.Context, most int) ([]core.BulkTask, error) {
 	var fresh []*visit
 	for len(d.held)+len(fresh) < most && ctx.Err() == nil {
-		v, err := d.claim(ctx, true)
+		v, err := d.claim(ctx, core.BulkFresh)
 		if errors.Is(err, core.ErrNothing) {
 			break
 		}
 		if err != nil {
 			return nil, err
-		}
-		if d.browser(v.rec) {
-			d.withBrowser(v)
-			continue
 		}
 		fresh = append(fresh, v)
 	}

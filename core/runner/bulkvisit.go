@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -60,64 +61,100 @@ func (b *Bulk) moves(ctx context.Context, row core.BulkRow, end core.BulkRowEnd)
 	return out, nil
 }
 
-// browser reports whether a task goes on in a browser: its account is made, and
-// the site has a driver as well.
-func (d *desk) browser(rec core.Record) bool {
-	if rec.Account == nil && rec.Kind != core.Connect {
-		return false
+// site is the bulk site as it is now: with the pace of visits where a driver is
+// bound to it.
+func (d *desk) site() core.BulkSite {
+	s := d.s.Site
+	if b, err := d.r.o.Catalog.Lookup(s.Domain); err == nil {
+		s.Visit = &core.Pace{Every: b.Pace.Every, Concurrency: max(b.Pace.Concurrency, 1)}
 	}
-	switch rec.State {
-	case core.Confirmed, core.Held, core.Delayed, core.Parked:
-	case core.Ready, core.Starting, core.Prepared:
-		if rec.Kind != core.Connect {
-			return false
-		}
-	default:
-		return false
-	}
-	_, err := d.r.o.Catalog.Lookup(rec.Domain)
-	return err == nil
+	return s
 }
 
-// withBrowser hands a claimed task to a slot: visits of the site come one after
-// another, as far apart as its pace says.
-func (d *desk) withBrowser(v *visit) {
+// visits has the driver fill the profiles of accounts that calls have made, and
+// work on what is to be connected, until ctx ends. The ledger keeps the visits of
+// all runners apart.
+func (d *desk) visits(ctx context.Context) error {
 	r := d.r
+	changed, cancel := r.o.Store.Subscribe()
+	defer cancel()
+	for ctx.Err() == nil {
+		again := r.o.Catalog.Changed()
+		wait, err := d.visitDue(ctx)
+		if err == nil && wait <= 0 {
+			wait, err = d.visitNext(ctx)
+		}
+		if err != nil {
+			if err := r.patient(ctx, "bulk visits", err); err != nil {
+				return err
+			}
+			continue
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-changed:
+		case <-again:
+		case <-ctx.Done():
+		}
+		t.Stop()
+	}
+	return nil
+}
+
+// visitDue is how long no visit may begin.
+func (d *desk) visitDue(ctx context.Context) (time.Duration, error) {
+	r := d.r
+	if left := r.pausing.left(); left > 0 {
+		return left, nil
+	}
+	site := d.site()
+	if site.Visit == nil {
+		return r.o.Limits.Sweep, nil
+	}
+	w, err := r.o.Batches.BulkWindow(ctx, site, r.o.Clock())
+	switch {
+	case err != nil:
+		return 0, err
+	case w.VisitDue.IsZero():
+		return r.o.Limits.Sweep, nil
+	}
+	if left := time.Until(w.VisitDue); left > 0 {
+		return min(left+time.Millisecond, r.o.Limits.Sweep), nil
+	}
+	return 0, nil
+}
+
+// visitNext begins one visit, and returns how long to wait for the next. A visit
+// counts from its claim, so that a slot is free before.
+func (d *desk) visitNext(ctx context.Context) (time.Duration, error) {
+	r := d.r
+	select {
+	case <-r.run:
+	case <-ctx.Done():
+		return 0, nil
+	}
+	give := func() { r.run <- struct{}{}; r.nudge() }
+	asked := r.o.Egress.Now()
+	rec, err := r.o.Batches.BulkClaim(ctx, r.o.Owner, d.site(), r.o.Limits.Lease, core.BulkVisit)
+	if err != nil {
+		give()
+		if errors.Is(err, core.ErrNothing) {
+			return time.Millisecond, nil // another runner was first; the window says when to look again
+		}
+		return 0, err
+	}
+	s, err := r.slot(ctx)
+	if err != nil {
+		give()
+		return 0, err
+	}
+	v := r.newVisit(d.hard, s, rec, asked+r.o.Limits.Lease)
 	r.visited.Go(func() {
-		defer d.leave(v)
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		b, err := r.o.Catalog.Lookup(v.domain)
-		if err != nil {
-			v.later(time.Now().Add(r.o.Limits.BackoffMax), false, err.Error())
-			return
-		}
-		pace := time.NewTimer(max(time.Until(d.next), 0))
-		defer pace.Stop()
-		select {
-		case <-pace.C:
-		case <-v.ctx.Done():
-			v.fell(context.Cause(v.ctx))
-			return
-		}
-		select {
-		case <-r.run:
-		case <-v.ctx.Done():
-			v.fell(context.Cause(v.ctx))
-			return
-		}
-		s, err := r.slot(v.ctx)
-		if err != nil {
-			r.run <- struct{}{}
-			v.fell(err)
-			return
-		}
-		d.next = time.Now().Add(b.Pace.Every)
-		in := r.newVisit(d.hard, s, v.record(), v.fence())
-		in.run()
-		v.rec = in.rec
-		r.leave(in)
-		in.permit.release(r)
+		v.run()
+		r.leave(v)
+		v.permit.release(r)
 		r.nudge()
 	})
+	return 0, nil
 }

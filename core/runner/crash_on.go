@@ -36,6 +36,9 @@ func point(name string) {
 	select {} // the kill has been sent; nothing may happen after it
 }
 
+// bulkPoint is a point of a bulk call.
+func bulkPoint(name string) { point("bulk call " + name) }
+
 // instrument puts a crash point around everything a task's life makes durable
 // and everything it does outside.
 func instrument(o Options) Options {

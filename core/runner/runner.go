@@ -25,6 +25,8 @@ type Runner struct {
 	tally    Tally
 	restored time.Time // when the ledger was copied that this run works on; zero: it is no restored copy
 	pausing  authPause
+	bulks    []BulkService
+	rebulk   chan struct{} // closed when bulks are replaced
 
 	wake    chan struct{} // a slot became free, or something else of our own changed
 	visited sync.WaitGroup
@@ -58,6 +60,8 @@ func New(o Options) (*Runner, error) {
 		visits: map[string]*visit{},
 		adrift: map[string]adrift{},
 		wake:   make(chan struct{}, 1),
+		bulks:  o.Bulks,
+		rebulk: make(chan struct{}),
 		tally:  Tally{Tasks: map[string]core.State{}, HeldBack: map[string]HeldBack{}},
 	}
 	for range o.Slots {
@@ -125,10 +129,7 @@ func (r *Runner) Run(ctx, now context.Context) error {
 	start(&loops, loop, "upkeep", r.upkeep)
 	start(&loops, loop, "claim", func(ctx context.Context) error { return r.claiming(ctx, hard) })
 	start(&keepers, background, "report", func(ctx context.Context) error { return r.reporting(ctx, now) })
-	for _, s := range r.o.Bulks {
-		// A call under way is let end, as a visit is.
-		start(&r.visited, loop, "bulk calls", func(ctx context.Context) error { return r.bulk(ctx, hard, s) })
-	}
+	start(&loops, loop, "bulk sites", func(ctx context.Context) error { return r.bulking(ctx, hard) })
 
 	<-loop.Done()
 	loops.Wait()
@@ -287,6 +288,7 @@ func (r *Runner) putSites(ctx context.Context) error {
 func (r *Runner) sites(ctx context.Context) error {
 	for {
 		changed := r.o.Catalog.Changed()
+		_, bulks := r.bulkSites()
 		if err := r.putSites(ctx); err != nil {
 			if err := r.patient(ctx, "sites", err); err != nil {
 				return err
@@ -295,6 +297,7 @@ func (r *Runner) sites(ctx context.Context) error {
 		r.nudge()
 		select {
 		case <-changed:
+		case <-bulks:
 		case <-ctx.Done():
 			return nil
 		}
