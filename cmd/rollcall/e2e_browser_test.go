@@ -122,7 +122,7 @@ func TestATroubledBrowserCostsAnAttemptAtMostAndNothingElse(t *testing.T) {
 	next := func(kind string) sandbox.Task {
 		n++
 		task := sandbox.Task{ID: fmt.Sprintf("5a9d0b00-0000-4000-8000-9%011d", n), Domain: troubleDomain,
-			Username: fmt.Sprintf("%s-%d", kind, n), Password: "Abc123!@x"}
+			Username: fmt.Sprintf("%s-%d", kind, n), Password: canaryPassword + "x"}
 		w.tasks = append(w.tasks, task)
 		return task
 	}

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -85,6 +86,8 @@ type world struct {
 	o     settings
 	last  atomic.Int64
 	tasks []sandbox.Task
+
+	scanned time.Duration // spent on looking for secrets
 }
 
 func newWorld(t *testing.T, o settings) *world {
@@ -95,6 +98,7 @@ func newWorld(t *testing.T, o settings) *world {
 	if o.concurrency == 0 {
 		o.concurrency = o.slots
 	}
+	o.sandbox.APIKey, o.sandbox.MailPassword = cmp.Or(o.sandbox.APIKey, canaryAPIKey), cmp.Or(o.sandbox.MailPassword, canaryMail)
 	sb, err := sandbox.Start(context.Background(), o.sandbox)
 	if err != nil {
 		t.Fatal(err)
@@ -106,9 +110,11 @@ func newWorld(t *testing.T, o settings) *world {
 	})
 	w := &world{t: t, sb: sb, dir: t.TempDir(), o: o}
 	w.write("entity.key", sb.Manager.APIKey+"\n")
-	if err := secret.Generate(w.path("seal.key")); err != nil {
-		t.Fatal(err)
-	}
+	w.write("seal.key", canaryMaster+"\n")
+	t.Cleanup(func() {
+		w.noSecrets("at the end")
+		t.Logf("looked for secrets for %s", w.scanned.Round(time.Millisecond))
+	})
 	for name, text := range sandbox.Scripts() {
 		if o.scripts != nil {
 			text = o.scripts(name, text)
@@ -229,7 +235,7 @@ func (w *world) add(s *sandbox.Site, status string, n int) []sandbox.Task {
 		user := fmt.Sprintf("%s%03d", s.Name, i)
 		t := sandbox.Task{
 			ID: fmt.Sprintf("5a9d0b00-0000-4000-8000-%012d", i), RequestID: "5a9d0b00-0000-4000-9000-000000000001", Domain: s.Domain,
-			Email: user + "@mail.sandbox.test", Username: user, AppPassword: w.sb.Mail.Password, Password: "Abc123!@" + user,
+			Email: user + "@mail.sandbox.test", Username: user, AppPassword: w.sb.Mail.Password, Password: canaryPassword + user,
 			FirstName: "An", LastName: fmt.Sprintf("Trần %d", i), Website: "https://example.com/" + user, About: "<p>" + user + " writes.</p>",
 			Location: "Hà Nội", Status: status,
 		}

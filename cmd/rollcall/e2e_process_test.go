@@ -30,6 +30,8 @@ type running struct {
 	lines   []entry
 	grown   chan struct{} // closed at the next line
 	profile string        // directory of the browser's profiles, once seen
+
+	killed func() // looks at what a killed runner left behind
 }
 
 // entry is one line of the log.
@@ -52,7 +54,9 @@ func (e entry) is(pairs ...string) bool {
 // end of the test, should it still be there.
 func (w *world) start(config string, args ...string) *running {
 	w.t.Helper()
-	return launch(w.t, append([]string{"run", "-c", config}, args...)...)
+	r := launch(w.t, append([]string{"run", "-c", config}, args...)...)
+	r.killed = func() { w.noSecrets("after kill -9", r.profile) }
+	return r
 }
 
 func launch(t *testing.T, args ...string) *running {
@@ -96,6 +100,11 @@ func launchBy(t *testing.T, by []string, args ...string) *running {
 			unix.Kill(r.cmd.Process.Pid, unix.SIGKILL)
 			<-ctx.Done()
 		}
+		lines, _ := r.log()
+		for _, e := range lines {
+			quiet(t, "rollcall", []byte(e.text))
+		}
+		quiet(t, "rollcall", r.out.Bytes())
 	})
 	return r
 }
@@ -306,6 +315,9 @@ func (r *running) crash() {
 		if groups[p.group] && !p.ended {
 			r.t.Errorf("%s is of a group that the killed runner had made", p)
 		}
+	}
+	if r.killed != nil {
+		r.killed()
 	}
 }
 
