@@ -62,8 +62,8 @@ func Dial(address string) (*Client, func(), error) {
 	if err != nil || parts[1] != "unix" {
 		return nil, nil, fmt.Errorf("%q is no address of a plugin: start the plugin with %s and take the one it prints", address, DebugFlag)
 	}
-	if version != proto.Version {
-		return nil, nil, fmt.Errorf("the plugin at %s speaks version %d of the driver contract, this rollcall version %d; rebuild it against this version of rollcall's plugins package", address, version, proto.Version)
+	if why := Mismatch("the plugin at "+address, version, proto.Version, ""); why != "" {
+		return nil, nil, errors.New(why)
 	}
 	line := &attached{addr: &net.UnixAddr{Net: "unix", Name: parts[2]}, over: make(chan struct{})}
 	probe, err := net.DialUnix("unix", nil, line.addr)
@@ -73,7 +73,7 @@ func Dial(address string) (*Client, func(), error) {
 	probe.Close()
 	c := goplugin.NewClient(&goplugin.ClientConfig{
 		HandshakeConfig:  Handshake,
-		Plugins:          VersionedPlugins()[proto.Version],
+		Plugins:          Contracts(proto.Version)[version],
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
 		GRPCDialOptions:  DialOptions(),
 		Logger:           hclog.NewNullLogger(),

@@ -18,6 +18,7 @@ import (
 // Manifest may be asked at any time.
 type Client struct {
 	done   context.Context // ends with the process
+	speaks int             // version of the contract
 	driver proto.DriverClient
 	broker *goplugin.GRPCBroker
 	gate   *servicesServer
@@ -29,9 +30,12 @@ type Client struct {
 
 var _ Host = (*Client)(nil)
 
-func newClient(done context.Context, broker *goplugin.GRPCBroker, conn *grpc.ClientConn) *Client {
-	return &Client{done: done, driver: proto.NewDriverClient(conn), broker: broker, gate: &servicesServer{}, known: map[string]bool{}}
+func newClient(done context.Context, broker *goplugin.GRPCBroker, conn *grpc.ClientConn, version int) *Client {
+	return &Client{done: done, speaks: version, driver: proto.NewDriverClient(conn), broker: broker, gate: &servicesServer{}, known: map[string]bool{}}
 }
+
+// Contract is the version of the contract that the process speaks.
+func (c *Client) Contract() int { return c.speaks }
 
 // OnLog calls f with the size in bytes of every log line of the process. It is
 // set before the first Run.

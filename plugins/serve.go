@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	stack "runtime/debug"
+	"slices"
 
 	"github.com/hashicorp/go-hclog"
 	goplugin "github.com/hashicorp/go-plugin"
@@ -26,10 +27,38 @@ var Handshake = goplugin.HandshakeConfig{
 // DriverName is the one name that a rollcall plugin dispenses.
 const DriverName = "driver"
 
-// VersionedPlugins are the contracts that the runner's side speaks, by version.
-func VersionedPlugins() map[int]goplugin.PluginSet {
-	return map[int]goplugin.PluginSet{proto.Version: {DriverName: &border{}}}
+// Contracts are the contracts that a runner of version current serves, by version.
+func Contracts(current int) map[int]goplugin.PluginSet {
+	sets := map[int]goplugin.PluginSet{}
+	for _, v := range proto.Served(current) {
+		sets[v] = goplugin.PluginSet{DriverName: &border{version: v}}
+	}
+	return sets
 }
+
+// Mismatch says why a runner of version current does not serve a process called
+// name that speaks version, and what to do: cure, or when that is empty what a plugin
+// needs. It is empty when the runner does.
+func Mismatch(name string, version, current int, cure string) string {
+	served := proto.Served(current)
+	if slices.Contains(served, version) {
+		return ""
+	}
+	ours := fmt.Sprintf("version %d", current)
+	if len(served) > 1 {
+		ours = fmt.Sprintf("versions %d and %d", served[0], served[1])
+	}
+	if cure == "" {
+		cure = Rebuild
+		if version > current {
+			cure = "update rollcall, or " + cure
+		}
+	}
+	return fmt.Sprintf("%s speaks version %d of the driver contract, this rollcall %s; %s", name, version, ours, cure)
+}
+
+// Rebuild is what to do with a plugin of another version.
+const Rebuild = "rebuild it against this version of rollcall's plugins package"
 
 // DialOptions are the options of a connection to a plugin.
 func DialOptions() []grpc.DialOption {
@@ -81,9 +110,10 @@ func serve(host Host, ready func()) {
 // border is the plugin in go-plugin's terms, on both of its sides.
 type border struct {
 	goplugin.NetRPCUnsupportedPlugin
-	host   Host
-	ready  func() // called once the process has read its environment
-	server *driverServer
+	version int // of the contract, on the runner's side
+	host    Host
+	ready   func() // called once the process has read its environment
+	server  *driverServer
 }
 
 var _ goplugin.GRPCPlugin = (*border)(nil)
@@ -103,7 +133,7 @@ func (b *border) GRPCServer(broker *goplugin.GRPCBroker, s *grpc.Server) error {
 
 // GRPCClient makes the runner's side of a connection, a *Client.
 func (b *border) GRPCClient(done context.Context, broker *goplugin.GRPCBroker, conn *grpc.ClientConn) (any, error) {
-	return newClient(done, broker, conn), nil
+	return newClient(done, broker, conn, b.version), nil
 }
 
 // single is the Host of a process that is one driver.

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/rollcall-run/rollcall/core"
+	"github.com/rollcall-run/rollcall/plugins"
 )
 
 // fault returns a copy of f with its phase.
@@ -124,7 +125,7 @@ func contract(name string, err error) string {
 	case codes.ResourceExhausted:
 		return name + ": a message is larger than 16 MB: " + st.Message()
 	case codes.Unimplemented:
-		return name + " does not serve this call; rebuild it against this version of rollcall's plugins package"
+		return name + " does not serve this call; " + plugins.Rebuild
 	}
 	return name + " broke the contract: " + st.Message()
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rollcall-run/rollcall/core"
 	"github.com/rollcall-run/rollcall/plugins"
+	"github.com/rollcall-run/rollcall/plugins/proto"
 )
 
 // Options are the settings of a Host. Command and Sources are required.
@@ -57,14 +58,16 @@ type Users struct {
 
 // Host runs drivers in worker and plugin processes. It implements core.Workers.
 type Host struct {
-	opt     Options
-	log     *slog.Logger
-	now     func() time.Time
-	forker  *forker
-	watcher *watcher
-	run     *runDir
-	worker  *program
-	reaps   sync.WaitGroup // processes of which something is left
+	opt    Options
+	log    *slog.Logger
+	now    func() time.Time
+	forker *forker
+	// contract is the newest version of the driver contract that it serves.
+	contract int
+	watcher  *watcher
+	run      *runDir
+	worker   *program
+	reaps    sync.WaitGroup // processes of which something is left
 
 	mu       sync.Mutex
 	slots    map[string]*slot
@@ -117,12 +120,12 @@ func New(o Options) (*Host, error) {
 	if o.StateDir == "" {
 		o.StateDir = run.path
 	}
-	w := &program{name: "the worker", args: slices.Clone(o.Command), rebuild: "it is another build of rollcall: start both from one binary"}
+	w := &program{name: "the worker", args: slices.Clone(o.Command), cure: "it is another build of rollcall: start both from one binary"}
 	if err := w.open(o.Command[0], o.StateDir); err != nil {
 		return nil, errors.Join(err, run.close())
 	}
 	return &Host{
-		opt: o, log: o.Logger, now: time.Now, forker: newForker(), watcher: newWatcher(), run: run, worker: w,
+		opt: o, log: o.Logger, now: time.Now, contract: proto.Version, forker: newForker(), watcher: newWatcher(), run: run, worker: w,
 		slots: map[string]*slot{}, ids: make([]bool, o.Users.Count), plugins: map[string]*program{}, attached: map[string]*attachedDriver{},
 	}, nil
 }

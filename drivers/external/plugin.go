@@ -47,7 +47,6 @@ func (h *Host) Plugin(path, sum string) (*Plugin, error) {
 		}
 		pr = &program{
 			name: "plugin " + filepath.Base(path), path: file.Name(), args: []string{path}, foreign: true,
-			rebuild: "rebuild it against this version of rollcall's plugins package",
 		}
 		if os.Geteuid() == 0 {
 			pr.file = file

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/rollcall-run/rollcall/core"
+	"github.com/rollcall-run/rollcall/plugins/proto"
 )
 
 // pluginFile is a copy of the test binary under the name that makes it a plugin.
@@ -188,4 +189,42 @@ func BenchmarkRun(b *testing.B) {
 		mustRun(b, h, "done")
 	}
 	b.ReportMetric(float64(h.Slot("1").(*slot).processes[h.worker].resident())/(1<<20), "MB-resident")
+}
+
+// TestThePreviousContractIsServed: the runners of the next two versions meet a
+// plugin that was built today.
+func TestThePreviousContractIsServed(t *testing.T) {
+	path, sum := pluginFile(t)
+	for _, c := range []struct {
+		runner int
+		words  string
+	}{
+		{proto.Version, ""},
+		{proto.Version + 1, ""},
+		{proto.Version + 2, fmt.Sprintf("plugin "+pluginName+" speaks version %d of the driver contract, this rollcall versions %d and %d; rebuild it against",
+			proto.Version, proto.Version+1, proto.Version+2)},
+	} {
+		h := host(t, nil)
+		h.contract = c.runner
+		p, err := h.Plugin(path, sum)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = p.Manifest(t.Context()); c.words != "" {
+			wantFault(t, err, core.DriverError, c.words)
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &services{}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		if _, err := h.Slot("1").Run(ctx, core.Binding{Digest: p.Digest()}, core.Register, order("services"), core.Session{Services: s}); err != nil || len(s.seen()) != 9 {
+			t.Errorf("a runner of version %d: %v, %q", c.runner, err, s.seen())
+		}
+		cancel()
+		if got := h.Slot("1").(*slot).processes[p.program].remote.Contract(); got != proto.Version {
+			t.Errorf("the contract is %d", got)
+		}
+	}
 }

@@ -98,7 +98,7 @@ func TestABadPluginIsOneClearLine(t *testing.T) {
 		{"no program", "test", func([]byte) []byte { return []byte("garbage") }, 0o755, core.Crashed, "is not a program for this machine"},
 		{"prints first", "chatty", nil, 0o755, core.DriverError, `printed "Welcome!" before the handshake`},
 		{"never shakes hands", "silent", nil, 0o755, core.Timeout, "did not shake hands within 400ms"},
-		{"another version", "older", nil, 0o755, core.DriverError, "rebuild it against this version of rollcall's plugins package"},
+		{"another version", "older", nil, 0o755, core.DriverError, "speaks version 99 of the driver contract, this rollcall version 1; update rollcall, or rebuild it against this version of rollcall's plugins package"},
 		{"another protocol", "netrpc", nil, 0o755, core.DriverError, `speaks "netrpc", not grpc`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

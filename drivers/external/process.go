@@ -4,6 +4,7 @@ package external
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,6 @@ import (
 
 	"github.com/rollcall-run/rollcall/core"
 	"github.com/rollcall-run/rollcall/plugins"
-	"github.com/rollcall-run/rollcall/plugins/proto"
 )
 
 // killReason says why a process was killed; the first one counts.
@@ -89,7 +89,7 @@ func (p *process) start(ctx context.Context) error {
 	o := p.host.opt
 	config := &goplugin.ClientConfig{
 		HandshakeConfig:  plugins.Handshake,
-		VersionedPlugins: plugins.VersionedPlugins(),
+		VersionedPlugins: plugins.Contracts(p.host.contract),
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
 		GRPCDialOptions:  plugins.DialOptions(),
 		StartTimeout:     o.StartTimeout,
@@ -320,10 +320,10 @@ func (p *process) badStart(err error) error {
 		f.Why += " before the handshake"
 	case line != "" && verr != nil:
 		f.Why = fmt.Sprintf("%s printed %.80q before the handshake; nothing may be written to standard output before plugins.Serve", name, line)
-	case whole && version != proto.Version:
-		f.Why = fmt.Sprintf("%s speaks version %d of the driver contract, this rollcall version %d; %s", name, version, proto.Version, p.program.rebuild)
+	case whole && plugins.Mismatch(name, version, p.host.contract, p.program.cure) != "":
+		f.Why = plugins.Mismatch(name, version, p.host.contract, p.program.cure)
 	case whole && parts[4] != string(goplugin.ProtocolGRPC):
-		f.Why = fmt.Sprintf("%s speaks %.20q, not grpc; %s", name, parts[4], p.program.rebuild)
+		f.Why = fmt.Sprintf("%s speaks %.20q, not grpc; %s", name, parts[4], cmp.Or(p.program.cure, plugins.Rebuild))
 	case line == "":
 		f.Code, f.Why = core.Timeout, fmt.Sprintf("%s did not shake hands within %v", name, p.host.opt.StartTimeout)
 	default:

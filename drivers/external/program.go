@@ -19,7 +19,7 @@ type program struct {
 	file    *os.File
 	args    []string
 	foreign bool   // not ours: the connection is authenticated by certificates
-	rebuild string // what to do when it speaks another version
+	cure    string // what to do when it speaks another version; a plugin has to be rebuilt
 	series  series // of its deaths, when it is foreign
 }
 

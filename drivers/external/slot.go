@@ -183,7 +183,7 @@ func (s *slot) process(ctx context.Context, pr *program) (*process, error) {
 		}
 		return nil, err
 	}
-	s.host.log.Debug("worker started", "slot", s.name, "pid", p.pid, "took", time.Since(begin))
+	s.host.log.Debug("worker started", "program", pr.name, "slot", s.name, "pid", p.pid, "contract", p.remote.Contract(), "took", time.Since(begin))
 	return p, nil
 }
 
