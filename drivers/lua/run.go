@@ -9,7 +9,6 @@ import (
 
 	"github.com/rollcall-run/rollcall/core"
 	"github.com/rollcall-run/rollcall/core/browser"
-	"github.com/rollcall-run/rollcall/core/html"
 	"github.com/rollcall-run/rollcall/core/page"
 )
 
@@ -50,16 +49,12 @@ func (d *Driver) Run(ctx context.Context, phase core.Phase, task core.Task, sess
 	return r.with(p)
 }
 
-// attach opens the page in the session's engine: plain HTML where there is no browser.
+// attach opens the page in the phase's engine.
 func (r *run) attach() (page.Verbs, error) {
-	o := page.Options{
+	return browser.Attach(r.ctx, r.session, page.Options{
 		Task: r.task, Manifest: r.driver.manifest, Phase: r.phase, Redact: r.redact,
 		Step: r.step, Place: r.place,
-	}
-	if r.session.ControlURL == "" {
-		return html.Attach(r.ctx, r.session, o)
-	}
-	return browser.Attach(r.ctx, r.session, o)
+	})
 }
 
 // with runs the phase on page.
