@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -86,15 +87,16 @@ func everyAnswer(c *check) {
 		return
 	}
 	for status, codes := range core.Codes {
+		phase := core.Register
 		if status == core.Absent {
-			continue // of verify, which the actor has not
+			phase = core.Verify // the one phase that may say so
 		}
 		if len(codes) == 0 {
 			codes = []core.Code{""}
 		}
 		for _, code := range codes {
 			task := c.task(map[string]any{"do": "answer", "status": string(status), "code": string(code)})
-			o, err := c.run(c.ctx, s, core.Register, task, limit)
+			o, err := c.run(c.ctx, s, phase, task, limit)
 			want := core.Outcome{Status: status, Code: code, Reason: "as told"}
 			if status == core.Waiting {
 				want.After = 90 * time.Second
@@ -137,8 +139,14 @@ func failureNamesItsPlace(c *check) {
 	if f.Verb != "click" || f.Locator != "css=#twice" || !strings.HasPrefix(f.URL, s.session.Base) || f.Why == "" {
 		c.errorf("the fault does not name its place: %+v", f)
 	}
-	if lua := strings.Contains(f.Place, ".lua:"); f.Place != "" && !lua {
-		c.errorf("the place of a script is file:line, not %q", f.Place)
+	o, err := c.run(c.ctx, s, core.Login, c.task(does("where")), limit)
+	if err != nil {
+		c.errorf("where: %v", err)
+		return
+	}
+	// A script's place is its file and line, a program's is its verb alone.
+	if file := o.Facts["file"].Reveal(); file == "" && f.Place != "" || file != "" && !regexp.MustCompile(`^`+regexp.QuoteMeta(file)+`:[1-9][0-9]*$`).MatchString(f.Place) {
+		c.errorf("the place of the fault is %q, the driver's file %q", f.Place, file)
 	}
 }
 

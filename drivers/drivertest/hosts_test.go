@@ -71,12 +71,37 @@ func inMachine(m *testing.M) (code int) {
 		code = 1
 	}
 	if code == 0 {
-		if err := goleak.Find(); err != nil {
+		if err := errors.Join(goleak.Find(), childless()); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
 	}
 	return code
+}
+
+// children calls f for each process that this one started.
+func children(f func(pid int, cmdline string)) {
+	names, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, name := range names {
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+		b, rerr := os.ReadFile(name)
+		stat, serr := os.ReadFile(filepath.Join(filepath.Dir(name), "stat"))
+		if err != nil || rerr != nil || serr != nil {
+			continue // it ended meanwhile
+		}
+		// pid (name) state parent …
+		if fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:])); len(fields) > 1 && fields[1] == strconv.Itoa(os.Getpid()) {
+			f(pid, string(b))
+		}
+	}
+}
+
+// childless says what processes are left of the suite.
+func childless() (err error) {
+	children(func(pid int, cmdline string) {
+		err = errors.Join(err, fmt.Errorf("process %d is left: %q", pid, cmdline))
+	})
+	return err
 }
 
 // inProcess runs a driver in this process.
@@ -125,19 +150,11 @@ func (h processes) Run(ctx context.Context, slot int, phase core.Phase, task cor
 
 // Kill kills every process of the driver; only one slot works when it is called.
 func (h processes) Kill(_ int, gone func()) {
-	names, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, name := range names {
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
-		b, rerr := os.ReadFile(name)
-		stat, serr := os.ReadFile(filepath.Join(filepath.Dir(name), "stat"))
-		if err != nil || rerr != nil || serr != nil || !strings.Contains(string(b), h.mark) {
-			continue
-		}
-		// pid (name) state parent …
-		if f := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:])); len(f) > 1 && f[1] == strconv.Itoa(os.Getpid()) {
+	children(func(pid int, cmdline string) {
+		if strings.Contains(cmdline, h.mark) {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
-	}
+	})
 }
 
 // script is the actor's twin as it crosses to a worker.

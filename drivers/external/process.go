@@ -51,6 +51,7 @@ type process struct {
 	host    *Host
 	program *program
 	id      int // index of the user id, -1 to stay who we are
+	begun   time.Time
 	cmd     *exec.Cmd
 	dir     string // of its sockets
 	out     *stream
@@ -79,7 +80,7 @@ var _ runner.Runner = (*process)(nil)
 func newProcess(h *Host, pr *program, id int) *process {
 	life, ended := context.WithCancel(context.Background())
 	return &process{
-		host: h, program: pr, id: id, life: life, ended: ended,
+		host: h, program: pr, id: id, begun: h.now(), life: life, ended: ended,
 		drained: make(chan struct{}), exited: make(chan struct{}), gone: make(chan struct{}),
 	}
 }

@@ -29,10 +29,15 @@ type series struct {
 	why    string        // of the last death
 }
 
-// died adds a death at now. It returns for how long the plugin is not started.
-func (s *series) died(now time.Time, why string) time.Duration {
+// died adds the death, at now, of a process that was begun then. Those that were
+// begun before the last death died with it, and are not counted again. It returns
+// for how long the plugin is not started.
+func (s *series) died(begun, now time.Time, why string) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.deaths > 0 && begun.Before(s.last) {
+		return 0
+	}
 	if s.deaths > 0 && now.Sub(s.last) > s.rest+seriesOver {
 		s.deaths = 0
 	}

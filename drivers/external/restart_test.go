@@ -21,7 +21,7 @@ func TestDeathsInARowRestLonger(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	for i, want := range []time.Duration{0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60} {
 		want *= time.Second
-		if rest := s.died(now, "panic: oops"); rest != want {
+		if rest := s.died(now, now, "panic: oops"); rest != want {
 			t.Fatalf("after death %d it rests %v, want %v", i+1, rest, want)
 		}
 		if want == 0 {
@@ -41,24 +41,30 @@ func TestDeathsInARowRestLonger(t *testing.T) {
 		}
 	}
 	for range 1000 {
-		s.died(now, "")
+		s.died(now, now, "")
 	}
 	if s.rest != longestRest {
 		t.Errorf("it rests %v", s.rest)
 	}
 	// Long ago is another series.
 	now = now.Add(longestRest + seriesOver + time.Second)
-	if rest := s.died(now, ""); rest != 0 {
+	if rest := s.died(now, now, ""); rest != 0 {
 		t.Errorf("it rests %v for what was long ago", rest)
 	}
-	s.died(now, "")
-	s.died(now, "")
+	s.died(now, now, "")
+	s.died(now, now, "")
 	s.served()
 	if err := s.admits(now); err != nil {
 		t.Errorf("after it served: %v", err)
 	}
-	if rest := s.died(now, ""); rest != 0 {
+	if rest := s.died(now, now, ""); rest != 0 {
 		t.Errorf("it rests %v at its first death since it served", rest)
+	}
+	// Eight processes that die together are one death.
+	for range 8 {
+		if rest := s.died(now.Add(-time.Second), now.Add(time.Second), ""); rest != 0 {
+			t.Errorf("it rests %v for processes that were not begun anew", rest)
+		}
 	}
 }
 

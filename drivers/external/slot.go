@@ -202,7 +202,7 @@ func (s *slot) died(p *process, f *core.Fault) {
 	if !p.program.foreign {
 		return
 	}
-	if rest := p.program.series.died(s.host.now(), f.Why); rest > 0 {
+	if rest := p.program.series.died(p.begun, s.host.now(), f.Why); rest > 0 {
 		s.host.log.Warn("a plugin that keeps dying rests before its next start", "program", p.program.name, "rest", rest, "why", f.Why)
 	}
 }

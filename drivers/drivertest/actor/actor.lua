@@ -12,6 +12,7 @@ local acts = {}
 function acts.answer(_, task)
   local status, code = task.options.status, task.options.code
   if status == "done" then return outcome.done() end
+  if status == "absent" then return outcome.absent("as told") end
   if status == "waiting" then return outcome.waiting(code, { reason = "as told", after = "90s" }) end
   return outcome[status](code, "as told")
 end
@@ -19,6 +20,8 @@ end
 function acts.facts(_, task)
   return outcome.done { facts = { seen = "seen " .. (task.facts.given or ""), given = "given" } }
 end
+
+function acts.where() return outcome.done { facts = { file = "actor.lua" } } end
 
 function acts.await(page)
   page:open("/", { page = "h1" })
@@ -73,5 +76,7 @@ end
 function driver.register(page, task) return act(page, task) end
 
 function driver.login(page, task) return act(page, task) end
+
+function driver.verify(page, task) return act(page, task) end
 
 return driver
