@@ -45,6 +45,7 @@ var owners = []struct {
 }{
 	{"github.com/BurntSushi/toml", []string{"core/config"}, "one place knows the file format"},
 	{"github.com/yuin/gopher-lua", []string{"drivers/lua"}, "one host knows the script language"},
+	{"github.com/andybalholm/cascadia", []string{"core/html"}, "one engine reads plain HTML"},
 	{"github.com/go-rod/rod", []string{"core/browser", "plugins/..."}, "one room speaks to Chromium; plugins may reach the whole of it"},
 	{"modernc.org/sqlite", []string{"core/ledger/..."}, "the only state is the ledger's"},
 	{"github.com/jackc/pgx/v5", []string{"core/ledger/..."}, "the only state is the ledger's"},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-run/rollcall/core"
 	"github.com/rollcall-run/rollcall/core/browser"
+	"github.com/rollcall-run/rollcall/core/html"
 	"github.com/rollcall-run/rollcall/core/page"
 )
 
@@ -49,12 +50,16 @@ func (d *Driver) Run(ctx context.Context, phase core.Phase, task core.Task, sess
 	return r.with(p)
 }
 
-// attach opens the page in the phase's engine.
+// attach opens the page in the session's engine: plain HTML where there is no browser.
 func (r *run) attach() (page.Verbs, error) {
-	return browser.Attach(r.ctx, r.session, page.Options{
+	o := page.Options{
 		Task: r.task, Manifest: r.driver.manifest, Phase: r.phase, Redact: r.redact,
 		Step: r.step, Place: r.place,
-	})
+	}
+	if r.session.ControlURL == "" {
+		return html.Attach(r.ctx, r.session, o)
+	}
+	return browser.Attach(r.ctx, r.session, o)
 }
 
 // with runs the phase on page.

@@ -51,6 +51,17 @@ func TestFamilyDriversPassTheirOwnTests(t *testing.T) {
 	}
 }
 
+// plainSession reaches base without a browser.
+func plainSession(ctx context.Context, base string) (core.Session, func(), error) {
+	gate, err := machine.egress.Open(ctx)
+	if err != nil {
+		return core.Session{}, nil, err
+	}
+	gate.Admit(core.EgressRules{Domain: "example.org", Base: base, Private: true})
+	gate.Until(egress.Forever)
+	return core.Session{Base: base, Proxy: gate.URL()}, func() { gate.Close() }, nil
+}
+
 // session opens a browser context that reaches base.
 func session(ctx context.Context, base string) (core.Session, func(), error) {
 	gate, err := machine.egress.Open(ctx)

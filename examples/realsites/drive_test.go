@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -74,11 +75,13 @@ type runner struct {
 	boxes  *mail.Mailboxes
 	mark   core.MailMark
 	answer string // of the person; nobody is there when it is empty
+	plain  bool   // without a browser
 
 	mu        sync.Mutex
 	committed int
 	asked     []ask
 	lines     []string
+	outcomes  []core.Outcome // of the phases, in their order
 }
 
 // ask is what a person was asked, and how many requests had been sent by then.
@@ -120,21 +123,49 @@ func newRunner(t *testing.T, sites *realsites.Sites, site *realsites.Site, field
 
 // as is a runner for a task of its own that differs in one field.
 func (r *runner) as(field string, v core.Value) *runner {
-	other := &runner{t: r.t, site: r.site, driver: r.driver, boxes: r.boxes, task: r.task, answer: r.answer}
+	other := &runner{t: r.t, site: r.site, driver: r.driver, boxes: r.boxes, task: r.task, answer: r.answer, plain: r.plain}
 	other.task.Facts, other.task.Entity = core.Facts{}, r.task.Entity.With(field, v)
 	return other
 }
 
-// visit opens a fresh browser context and returns what runs phases in it.
+// keeping is a visit without a browser: its cookies go from phase to phase.
+type keeping struct {
+	*runner
+	cookies []core.Cookie
+}
+
+var _ core.CookieKeeper = (*keeping)(nil)
+
+func (k *keeping) Cookies(context.Context) ([]core.Cookie, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.cookies), nil
+}
+
+func (k *keeping) KeepCookies(_ context.Context, all []core.Cookie) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.cookies = slices.Clone(all)
+	return nil
+}
+
+// visit opens a fresh browser context, or begins without one, and returns what
+// runs phases in it.
 func (r *runner) visit() func(core.Phase) (core.Outcome, error) {
 	t := r.t
 	t.Helper()
-	s, release, err := session(t.Context(), r.site.URL)
+	open := session
+	if r.plain {
+		open = plainSession
+	}
+	s, release, err := open(t.Context(), r.site.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(release)
-	s.Services = r
+	if s.Services = r; r.plain {
+		s.Services = &keeping{runner: r}
+	}
 	return func(p core.Phase) (core.Outcome, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 		defer cancel()
@@ -142,6 +173,7 @@ func (r *runner) visit() func(core.Phase) (core.Outcome, error) {
 		out, err := r.driver.Run(ctx, p, r.task, s)
 		t.Logf("%s %s: %s %s %v", r.site.Name, p, time.Since(began).Round(time.Millisecond), out.Status, out.Fields)
 		r.task.Facts = r.task.Facts.Merge(out.Facts)
+		r.outcomes = append(r.outcomes, out)
 		return out, err
 	}
 }

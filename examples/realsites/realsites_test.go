@@ -1,7 +1,9 @@
 package realsites_test
 
 import (
+	"fmt"
 	"html"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -13,27 +15,41 @@ import (
 // TestDriversTakeATaskToItsProfile signs up, confirms, signs in from a fresh
 // context, fills the profile twice and adds the links of the connect phase twice.
 func TestDriversTakeATaskToItsProfile(t *testing.T) {
-	for name, start := range map[string]func(*realsites.Sites) *realsites.Site{
-		"dokuwiki": func(s *realsites.Sites) *realsites.Site { return s.DokuWiki(realsites.Options{}) },
-		"dokuwiki with a password by mail": func(s *realsites.Sites) *realsites.Site {
-			return s.DokuWiki(realsites.Options{Language: "vi", MailedPassword: true})
-		},
-		"mediawiki": func(s *realsites.Sites) *realsites.Site { return s.MediaWiki(realsites.Options{}) },
-		"mediawiki without confirmation": func(s *realsites.Sites) *realsites.Site {
-			return s.MediaWiki(realsites.Options{Language: "vi", Unconfirmed: true})
-		},
-		"wordpress": func(s *realsites.Sites) *realsites.Site { return s.WordPress(realsites.Options{}) },
-	} {
+	for name, start := range rounds {
 		t.Run(name, func(t *testing.T) {
 			sites := realsites.For(t)
-			site := start(sites)
-			r := newRunner(t, sites, site, nil)
-			fullRound(t, r)
+			shown := fullRound(t, newRunner(t, sites, start(sites), nil))
+			t.Run("without a browser", func(t *testing.T) {
+				sites := realsites.For(t)
+				r := newRunner(t, sites, start(sites), nil)
+				r.plain = true
+				if plain := fullRound(t, r); !slices.Equal(plain, shown) {
+					t.Errorf("without a browser:\n  %s\nin the browser:\n  %s", strings.Join(plain, "\n  "), strings.Join(shown, "\n  "))
+				}
+			})
 		})
 	}
+	t.Run("wordpress", func(t *testing.T) {
+		sites := realsites.For(t)
+		fullRound(t, newRunner(t, sites, sites.WordPress(realsites.Options{}), nil))
+	})
 }
 
-func fullRound(t *testing.T, r *runner) {
+// rounds are the sites whose drivers work in both engines.
+var rounds = map[string]func(*realsites.Sites) *realsites.Site{
+	"dokuwiki": func(s *realsites.Sites) *realsites.Site { return s.DokuWiki(realsites.Options{}) },
+	"dokuwiki with a password by mail": func(s *realsites.Sites) *realsites.Site {
+		return s.DokuWiki(realsites.Options{Language: "vi", MailedPassword: true})
+	},
+	"mediawiki": func(s *realsites.Sites) *realsites.Site { return s.MediaWiki(realsites.Options{}) },
+	"mediawiki without confirmation": func(s *realsites.Sites) *realsites.Site {
+		return s.MediaWiki(realsites.Options{Language: "vi", Unconfirmed: true})
+	},
+}
+
+// fullRound returns every phase's outcome and what the site then holds, without
+// the site's own address.
+func fullRound(t *testing.T, r *runner) []string {
 	t.Helper()
 	site, name := r.site, r.task.Entity.Get(core.FieldUsername).Reveal()
 	accounts := func() int {
@@ -100,7 +116,18 @@ func fullRound(t *testing.T, r *runner) {
 	if n := accounts(); n != 1 {
 		t.Errorf("%d accounts after the refusals", n)
 	}
+	var all []string
+	for _, o := range slices.Concat(r.outcomes, other.outcomes, stranger.outcomes) {
+		all = append(all, strings.ReplaceAll(fmt.Sprintf("%+v", o), site.URL, "BASE"))
+	}
+	for _, post := range saves(t, site) {
+		all = append(all, "POST "+tokens.ReplaceAllString(post, "TOKEN"))
+	}
+	return all
 }
+
+// tokens differ from sign-up to sign-up.
+var tokens = regexp.MustCompile(`[0-9a-f]{16,}`)
 
 // saves are the requests that may have written: what the software's own scripts
 // send on every edit page is left out.

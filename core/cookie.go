@@ -1,0 +1,28 @@
+package core
+
+import (
+	"context"
+	"time"
+)
+
+// Cookie is one cookie of a session.
+type Cookie struct {
+	Name     string
+	Value    Value  // a secret
+	Domain   string // the host, or with Wide the domain whose hosts get it
+	Wide     bool   // hosts below Domain get it too
+	Path     string
+	Secure   bool
+	HTTPOnly bool
+	SameSite string    // Lax, Strict, None, or empty
+	Expires  time.Time // zero: ends with the session
+}
+
+// CookieKeeper is what Services also are where a session's cookies outlive a
+// phase that has no browser: the next phase, in whatever engine, goes on with them.
+type CookieKeeper interface {
+	// Cookies are the session's now.
+	Cookies(ctx context.Context) ([]Cookie, error)
+	// KeepCookies replaces them.
+	KeepCookies(ctx context.Context, all []Cookie) error
+}
