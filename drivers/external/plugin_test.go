@@ -149,48 +149,6 @@ func TestARunawayOfAPluginEnds(t *testing.T) {
 	dead(t, left[0])
 }
 
-// BenchmarkStart is a new process up to the end of its first run.
-func BenchmarkStart(b *testing.B) {
-	h := host(b, nil)
-	for b.Loop() {
-		mustRun(b, h, "done")
-		b.StopTimer()
-		if err := h.Slot("1").Close(); err != nil {
-			b.Fatal(err)
-		}
-		b.StartTimer()
-	}
-}
-
-// BenchmarkPluginStart is the same for a plugin, whose connection is authenticated.
-func BenchmarkPluginStart(b *testing.B) {
-	h := host(b, nil)
-	p, err := h.Plugin(pluginFile(b))
-	if err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		if _, err := p.Manifest(b.Context()); err != nil {
-			b.Fatal(err)
-		}
-		b.StopTimer()
-		if err := h.Slot(manifestSlot).Close(); err != nil {
-			b.Fatal(err)
-		}
-		b.StartTimer()
-	}
-}
-
-// BenchmarkRun is a run that does nothing, in a process that is there.
-func BenchmarkRun(b *testing.B) {
-	h := host(b, nil)
-	mustRun(b, h, "done")
-	for b.Loop() {
-		mustRun(b, h, "done")
-	}
-	b.ReportMetric(float64(h.Slot("1").(*slot).processes[h.worker].resident())/(1<<20), "MB-resident")
-}
-
 // TestThePreviousContractIsServed: the runners of the next two versions meet a
 // plugin that was built today.
 func TestThePreviousContractIsServed(t *testing.T) {
