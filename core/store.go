@@ -24,8 +24,8 @@ type Store interface {
 	// PutSites says which sites the owner can run, replacing what it said before.
 	// For a site of several live runners the strictest limits hold.
 	PutSites(ctx context.Context, owner string, sites []SiteLimits) error
-	// Beat renews the owner's registration and every lease it holds, and returns
-	// the epochs of the tasks that it still holds. ErrNotJoined when the registration
+	// Beat renews the owner's registration and every lease of a task that it holds,
+	// and returns the epochs of the tasks that it still holds. Reports are not renewed. ErrNotJoined when the registration
 	// has run out: the owner holds nothing, and joins again.
 	Beat(ctx context.Context, owner string, lease time.Duration) (held map[string]int64, err error)
 	// Subscribe returns a channel that gets a token, at most one at a time, after

@@ -96,13 +96,8 @@ func (x *tx) move(t *task, m core.Move) error {
 		}
 	}
 	if m.To == core.Parked {
-		// The answer may have come while the page was still open.
-		answered, err := x.first([]any{new(int)}, `SELECT 1 FROM ask WHERE task_id = $1 AND state = 'answered' LIMIT 1`, r.ID)
-		if err != nil {
+		if err := x.unasked(t); err != nil {
 			return err
-		}
-		if answered {
-			r.Due = at(t.now)
 		}
 	}
 	if m.Report != nil {
@@ -128,6 +123,20 @@ func (x *tx) move(t *task, m core.Move) error {
 		return err
 	}
 	return x.save(t)
+}
+
+// unasked makes a task that is being parked due at once where no question of it
+// is open: nobody would ever wake it. The answer may have come, or the question
+// may have expired, while the page was still open.
+func (x *tx) unasked(t *task) error {
+	var state string
+	_, err := x.first([]any{&state}, `SELECT state FROM ask WHERE task_id = $1
+		ORDER BY CASE state WHEN 'open' THEN 0 WHEN 'answered' THEN 1 ELSE 2 END, created DESC LIMIT 1`, t.rec.ID)
+	if err != nil || state == askOpen {
+		return err
+	}
+	t.rec.Due, t.rec.AskExpired = at(t.now), state == askExpired
+	return nil
 }
 
 // place applies what a move says about where the task stands, when it goes on,

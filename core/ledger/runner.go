@@ -210,9 +210,6 @@ func (l *Ledger) Beat(ctx context.Context, owner string, lease time.Duration) (m
 			return ErrNotJoined
 		}
 		now := until - lease.Microseconds()
-		if _, err := x.exec(`UPDATE outbox SET expires = $3 WHERE owner = $1 AND expires > $2`, owner, now, until); err != nil {
-			return err
-		}
 		return x.each(func(scan func(...any) error) error {
 			var (
 				id    string

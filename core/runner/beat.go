@@ -12,6 +12,7 @@ import (
 func (r *Runner) beat(ctx context.Context) error {
 	tick := time.NewTicker(r.o.Limits.Heartbeat)
 	defer tick.Stop()
+	var unclaimed map[string]int64
 	for {
 		select {
 		case <-tick.C:
@@ -24,6 +25,7 @@ func (r *Runner) beat(ctx context.Context) error {
 		cancel()
 		switch {
 		case err == nil:
+			unclaimed = r.stray(held, unclaimed)
 			r.giveBack(ctx, held)
 		case errors.Is(err, core.ErrNotJoined):
 			r.rejoin(ctx)
@@ -46,6 +48,26 @@ func (r *Runner) beat(ctx context.Context) error {
 		}
 		r.mu.Unlock()
 	}
+}
+
+// stray finds leases that no visit of this runner uses, at two heartbeats in a
+// row: a clock that jumped on and back ended the visit and left the lease alive,
+// and the heartbeat would renew it for ever.
+func (r *Runner) stray(held, before map[string]int64) (now map[string]int64) {
+	now = map[string]int64{}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, epoch := range held {
+		if _, known := r.adrift[id]; known || r.visits[id] != nil {
+			continue
+		}
+		now[id] = epoch
+		if before[id] == epoch {
+			lease := core.Lease{TaskID: id, Owner: r.o.Owner, Epoch: epoch}
+			r.adrift[id] = adrift{lease: lease, due: time.Now(), ev: core.Event{Kind: "log", Level: "WARN", Text: "the lease had no visit any more; the task goes on"}}
+		}
+	}
+	return now
 }
 
 // rejoin registers a runner again that slept past its registration: what it held

@@ -3,6 +3,7 @@ package runner
 import (
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/rollcall-run/rollcall/core"
@@ -52,8 +53,12 @@ type Options struct {
 	// and Clock.
 	Bulks   []BulkService
 	Batches core.BulkStore
-	Clock   func() core.Moment
-	Limits  Limits
+	// Clock never jumps. Defaults to Egress.Now, believed for as long as Owner runs.
+	Clock func() core.Moment
+	// Jitter picks a random duration below most, which is positive. Defaults to a
+	// source of its own; a simulation gives one that it can replay.
+	Jitter func(most time.Duration) time.Duration
+	Limits Limits
 }
 
 // Limits are the runner's numbers. A zero field takes the default of DefaultLimits.
@@ -155,6 +160,13 @@ func (o *Options) check() error {
 	need(len(o.Bulks) == 0 || o.Batches != nil && o.Clock != nil, "Batches or Clock for its bulk sites")
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Clock == nil && o.Egress != nil {
+		clock, boot := o.Egress.Now, "runner "+o.Owner
+		o.Clock = func() core.Moment { return core.Moment{Boot: boot, At: clock()} }
+	}
+	if o.Jitter == nil {
+		o.Jitter = rand.N[time.Duration]
 	}
 	if o.Uploads == "" {
 		o.Uploads = o.Dir

@@ -1,6 +1,8 @@
 package runner
 
 import (
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/rollcall-run/rollcall/core"
@@ -96,14 +98,59 @@ func (v *visit) probe() error {
 	return nil
 }
 
+// factDoubt keeps, for the open intent, when each machine first looked for an
+// account in vain.
+const factDoubt = "_doubt"
+
+// doubt is what factDoubt holds.
+type doubt struct {
+	Intent string                   // its id
+	Looks  map[string]time.Duration // by boot: a reading of the clock that never jumps
+}
+
+// maxLooks bounds the machines that a doubt remembers.
+const maxLooks = 16
+
+// unsettled is how long it must still be waited before an absence counts: a lease
+// and the site's settle time after this machine first looked in vain. What was
+// submitted left before the end of the lease that submitted it, which may be long
+// after the intent, and may arrive as late as the settle time. No wall clock is asked.
+func (v *visit) unsettled(in *core.Intent) (time.Duration, error) {
+	now, need := v.r.o.Clock(), v.r.o.Limits.Lease+v.b.Manifest.Probe.Settle
+	var d doubt
+	if kept := v.rec.Facts[factDoubt].Reveal(); kept != "" {
+		if err := json.Unmarshal([]byte(kept), &d); err != nil {
+			return 0, fmt.Errorf("read since when the account is looked for: %w", err)
+		}
+	}
+	if d.Intent != in.ID || len(d.Looks) >= maxLooks {
+		d = doubt{Intent: in.ID}
+	}
+	if first, looked := d.Looks[now.Boot]; looked {
+		return need - (now.At - first), nil
+	}
+	if d.Looks == nil {
+		d.Looks = map[string]time.Duration{}
+	}
+	d.Looks[now.Boot] = now.At
+	kept, err := json.Marshal(d)
+	if err != nil {
+		return 0, fmt.Errorf("keep since when the account is looked for: %w", err)
+	}
+	return need, v.note(core.Facts{factDoubt: core.Text(string(kept))})
+}
+
 // absent believes that there is no account once a late commit can't happen any more.
 func (v *visit) absent(in *core.Intent) error {
-	settled := in.At.Add(v.r.o.Limits.Lease + v.b.Manifest.Probe.Settle)
-	if wait := time.Until(settled); wait > 0 {
+	wait, err := v.unsettled(in)
+	if err != nil {
+		return err
+	}
+	if wait > 0 {
 		v.later(time.Now().Add(wait), false, "no account is there yet; looking once more when a late sign-up can't arrive any more")
 		return nil
 	}
-	to := core.Move{To: core.Prepared, End: core.IntentAbsent, Facts: core.Facts{factAbsent: core.Text("1")},
+	to := core.Move{To: core.Prepared, End: core.IntentAbsent, Facts: core.Facts{factAbsent: core.Text("1"), factDoubt: core.Value{}},
 		Event: say("the probe proved that no account was made")}
 	if v.rec.Broken+1 >= v.r.o.Limits.Attempts {
 		to.To, to.FreeIdentities = core.Failed, true

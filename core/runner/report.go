@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/rollcall-run/rollcall/core"
@@ -12,6 +11,11 @@ import (
 
 // lastReports is how long a runner that stops still delivers what is due.
 const lastReports = 5 * time.Second
+
+// reportLease is how many half leases a report is claimed for: the calls of a
+// delivery take one lease at most. Nothing renews the claim, so that a report whose
+// outcome could not be stored is due again by itself.
+const reportLease = 3
 
 // reporting delivers the outbox, one report at a time, until stopping ends. Then
 // the report under way and all that are due now still go out, for lastReports at
@@ -31,6 +35,7 @@ func (r *Runner) reporting(stopping, now context.Context) error {
 	})()
 	changed, unsubscribe := r.o.Store.Subscribe()
 	defer unsubscribe()
+	var early early
 	for ctx.Err() == nil {
 		if left := r.pausing.left(); left > 0 {
 			if stopping.Err() != nil {
@@ -39,8 +44,9 @@ func (r *Runner) reporting(stopping, now context.Context) error {
 			r.pause(stopping, left)
 			continue
 		}
-		item, err := r.o.Store.ClaimReport(ctx, r.o.Owner, r.o.Limits.Lease)
+		item, err := r.o.Store.ClaimReport(ctx, r.o.Owner, r.o.Limits.Lease*reportLease/2)
 		if err == nil {
+			early.end()
 			err := r.deliver(ctx, item)
 			switch {
 			case err == nil || ctx.Err() != nil:
@@ -73,11 +79,7 @@ func (r *Runner) reporting(stopping, now context.Context) error {
 			}
 			continue
 		}
-		wait := r.o.Limits.Sweep
-		if !next.IsZero() {
-			wait = min(wait, max(time.Until(next), 0)+time.Millisecond)
-		}
-		t := time.NewTimer(wait)
+		t := time.NewTimer(early.wait(next, r.o.Limits.Sweep))
 		select {
 		case <-changed:
 		case <-t.C:
@@ -191,7 +193,7 @@ func (r *Runner) postpone(ctx context.Context, item core.OutboxItem, after time.
 	if top <= 0 || top > l.OutboxMax {
 		top = l.OutboxMax
 	}
-	wait := max(l.OutboxMin/2+rand.N(top), after)
+	wait := max(l.OutboxMin/2+r.o.Jitter(top), after)
 	ev := core.Event{Kind: "api", Level: "WARN", Text: r.line(why.Error())}
 	if err := r.o.Store.DeferReport(ctx, item, time.Now().Add(wait), ev); err != nil {
 		return fmt.Errorf("postpone the report of task %s: %w", item.TaskID, err)

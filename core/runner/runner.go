@@ -25,6 +25,7 @@ type Runner struct {
 	tally    Tally
 	restored time.Time // when the ledger was copied that this run works on; zero: it is no restored copy
 	pausing  authPause
+	early    early // of claims, used by one goroutine
 	bulks    []BulkService
 	rebulk   chan struct{} // closed when bulks are replaced
 
@@ -203,6 +204,7 @@ func (r *Runner) claim(ctx, hard context.Context, changed <-chan struct{}) error
 	asked := r.o.Egress.Now()
 	rec, err := r.o.Store.Claim(ctx, r.o.Owner, r.o.Limits.Lease)
 	if err == nil {
+		r.early.end()
 		s, err := r.slot(ctx)
 		if err != nil {
 			give()
@@ -225,12 +227,28 @@ func (r *Runner) claim(ctx, hard context.Context, changed <-chan struct{}) error
 	if err != nil {
 		return r.patient(ctx, "claim", err)
 	}
-	wait := r.o.Limits.Sweep
-	if !due.IsZero() {
-		wait = min(wait, max(time.Until(due), 0)+time.Millisecond)
-	}
-	return r.sleep(ctx, wait, changed)
+	return r.sleep(ctx, r.early.wait(due, r.o.Limits.Sweep), changed)
 }
+
+// early tells how long to wait for a moment that the ledger names. Where its clock
+// is behind ours, nothing is due yet when that moment has come: it is asked again,
+// less and less often.
+type early struct{ times int }
+
+func (e *early) wait(due time.Time, most time.Duration) time.Duration {
+	if due.IsZero() {
+		e.times = 0
+		return most
+	}
+	if wait := time.Until(due); wait > 0 {
+		e.times = 0
+		return min(most, wait+time.Millisecond)
+	}
+	e.times++
+	return min(most, time.Second, time.Millisecond<<min(e.times-1, 10))
+}
+
+func (e *early) end() { e.times = 0 }
 
 // sleep waits for d, a token of changed, or a nudge.
 func (r *Runner) sleep(ctx context.Context, d time.Duration, changed <-chan struct{}) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/rollcall-run/rollcall/core"
@@ -278,7 +277,7 @@ func (v *visit) backoff(n int) time.Duration {
 	if top <= 0 || top > l.BackoffMax {
 		top = l.BackoffMax
 	}
-	return l.BackoffMin/2 + rand.N(top)
+	return l.BackoffMin/2 + v.r.o.Jitter(top)
 }
 
 // suffered counts a broken run in the site's series.

@@ -194,7 +194,7 @@ func (v *visit) step() error {
 // unpark goes on after a person's answer, or ends what nobody answered.
 func (v *visit) unpark() error {
 	if !v.rec.AskExpired {
-		return v.move(core.Move{To: v.rec.From, Phase: v.rec.Phase, Event: say("a person answered")})
+		return v.move(core.Move{To: v.rec.From, Phase: v.rec.Phase, Event: say("nobody is asked any more; the phase is entered again")})
 	}
 	if in := v.rec.Intent; in != nil && in.State == core.IntentOpen {
 		return v.move(core.Move{To: core.Unknown, Event: say("nobody answered in time; the account may exist")})

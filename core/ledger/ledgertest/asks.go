@@ -133,6 +133,34 @@ func testAsks(t *testing.T, open Opener) {
 		equal(r, "afterwards", rec.AskExpired, false)
 		equal(r, "ask", r.asks(true)[0].State, "expired")
 	})
+	t.Run("a task that is parked while nobody is asked is due at once", func(t *testing.T) {
+		r := newRoom(t, open)
+		rec := r.reach("1", core.Held)
+		id, _, _ := r.ask(rec.Lease, sms)
+		r.must(r.AnswerAsk(r.ctx, id, "123456", "ann"))
+		_, ok, err := r.TakeAnswer(r.ctx, rec.Lease, id)
+		r.must(err)
+		equal(r, "taken", ok, true)
+		r.advance(rec.Lease, core.Move{To: core.Parked}) // whoever took the answer died
+		rec = r.claim()
+		equal(r, "state", rec.State, core.Parked)
+		equal(r, "expired", rec.AskExpired, false)
+	})
+	t.Run("a question that expires while the page is held ends what is parked then", func(t *testing.T) {
+		r := newRoom(t, open)
+		rec := r.reach("1", core.Held)
+		if _, _, _, err := r.OpenAsk(r.ctx, rec.Lease, sms, r.clock.Now().Add(lease/2)); err != nil {
+			t.Fatal(err)
+		}
+		r.clock.Add(lease / 2)
+		n, err := r.ExpireAsks(r.ctx)
+		r.must(err)
+		equal(r, "expired", n, 1)
+		r.advance(rec.Lease, core.Move{To: core.Parked})
+		rec = r.claim()
+		equal(r, "state", rec.State, core.Parked)
+		equal(r, "expired", rec.AskExpired, true)
+	})
 	t.Run("closing and reporting withdraw a question", func(t *testing.T) {
 		r := newRoom(t, open)
 		rec := r.reach("1", core.Held)

@@ -164,7 +164,7 @@ func testLimits(t *testing.T, open Opener) {
 			rec = r.advance(rec.Lease, r.move("1", s))
 			r.nothing(owner)
 		}
-		r.advance(rec.Lease, core.Move{To: core.Parked})
+		r.step(rec, core.Parked)
 		equal(r, "claimed", r.claim().ID, "2")
 	})
 	t.Run("visits keep the site's pace", func(t *testing.T) {

@@ -97,11 +97,6 @@ func (m *Memory) Beat(_ context.Context, owner string, lease time.Duration) (map
 	now := m.clock()
 	until := now.Add(lease)
 	m.runners[owner] = until
-	for _, o := range m.outbox {
-		if o.item.Owner == owner && o.expires.After(now) {
-			o.expires = until
-		}
-	}
 	held := map[string]int64{}
 	for id, t := range m.tasks {
 		if t.rec.Lease.Owner == owner && t.expires.After(now) {

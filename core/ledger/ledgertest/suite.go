@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -234,6 +235,10 @@ func (r *room) step(rec core.Record, to core.State) core.Record {
 	case core.Reported, core.Overtaken, core.Dropped:
 		r.admit(rec.ID)
 		return r.task(rec.ID)
+	}
+	asked := func(a core.AskRow) bool { return a.TaskID == rec.ID }
+	if to == core.Parked && !slices.ContainsFunc(r.asks(false), asked) { // a question keeps it there
+		r.ask(rec.Lease, core.Ask{Kind: core.AskAct, Code: core.Contact, Say: "look"})
 	}
 	return r.advance(rec.Lease, r.move(rec.ID, to))
 }

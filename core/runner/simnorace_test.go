@@ -1,0 +1,6 @@
+//go:build !race
+
+package runner_test
+
+// simDefault is how many lives TestSimulation simulates.
+const simDefault = 10_000
