@@ -112,7 +112,7 @@ func BenchmarkPluginRun(b *testing.B) {
 	}
 }
 
-// private is what a process shares with nobody of a process, in kB.
+// private is the memory that a process has written to and shares with nobody, in kB.
 func private(b *testing.B, pid int) (kB int) {
 	b.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))

@@ -152,6 +152,11 @@ func TestABadRunCostsThatRunOnly(t *testing.T) {
 			}
 		})
 	}
+	// The other way, too.
+	large := order("done")
+	large.Facts = core.Facts{"large": core.Text(strings.Repeat("x", 17<<20))}
+	_, err = h.Slot("1").Run(t.Context(), b, core.Register, large, core.Session{})
+	wantFault(t, err, core.DriverError, "a message is larger than 16 MB")
 }
 
 // TestSwappedBytesNeverRun: while another hand swaps the file, a thousand starts
