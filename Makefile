@@ -6,7 +6,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # One package's tests at a time: browsers, sites and databases share the machine.
 TESTFLAGS   ?= -race -p 1 -timeout 25m
 
-.PHONY: all build demo test lint crashtest bench generate clean
+.PHONY: all build demo test lint crashtest hostile bench generate clean
 
 all: build
 
@@ -19,7 +19,7 @@ demo:
 	bin/rollcall demo
 
 test: lint
-	@.ci/setup build browser sites mail database
+	@.ci/setup build browser sites mail database namespaces
 	$(GO) build -race ./...
 	$(GO) test $(TESTFLAGS) ./...
 
@@ -33,6 +33,12 @@ lint:
 crashtest:
 	@.ci/setup build browser database
 	ROLLCALL_EVERY_POINT=1 $(GO) test -count=1 -v -timeout 90m -run 'TestEveryCrashPoint' ./cmd/rollcall
+
+# Every hostile driver and site, in a network namespace of their own; ends in one line of figures.
+hostile:
+	@.ci/setup build browser namespaces
+	@figures=$$(mktemp); trap 'rm -f "$$figures"' EXIT; \
+	 ROLLCALL_HOSTILE=1 ROLLCALL_FIGURES=$$figures $(GO) test -count=1 -timeout 30m -run TestHostile ./drivers/lua ./cmd/rollcall && paste -sd ';' "$$figures"
 
 # Prints benchstat format.
 bench:

@@ -1,0 +1,12 @@
+--- Opens file: in the browser.
+-- ends: failed
+-- says: never opened
+-- strikes: page
+return {
+  api = 1, name = "open_file", version = "1.0.0", summary = "hostile", domains = { "open-file.hostile.test" },
+  needs = { "username", "email", "password" },
+  register = function(page, task)
+    page:open('file:///etc/passwd')
+    return outcome.rejected("closed", "went on")
+  end,
+}

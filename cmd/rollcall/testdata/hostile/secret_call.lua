@@ -1,0 +1,12 @@
+--- Calls the password.
+-- ends: failed
+-- says: can only be passed to a verb
+-- strikes: language
+return {
+  api = 1, name = "secret_call", version = "1.0.0", summary = "hostile", domains = { "secret-call.hostile.test" },
+  needs = { "username", "email", "password" },
+  register = function(page, task)
+    task.password()
+    return outcome.rejected("closed", "went on")
+  end,
+}
