@@ -110,19 +110,31 @@ func own(f core.Facts) core.Facts {
 	out := core.Facts{}
 	for k, val := range f {
 		if len(k) > 0 && k[:1] != ownFact {
-			out[k] = val
+			out[k] = shown(val)
 		}
 	}
 	return out
+}
+
+// longestFact bounds a fact, in characters.
+const longestFact = 64 << 10
+
+// shown is a value that a site had a part in, without what a terminal takes for a
+// command; a secret stays as it is, byte for byte.
+func shown(val core.Value) core.Value {
+	if val.IsSecret() {
+		return val
+	}
+	return core.Text(printable(val.Reveal(), longestFact))
 }
 
 func (v *visit) guardFacts(f core.Facts) {
 	for k, val := range f {
 		if k == core.FactPassword && !val.IsSecret() {
 			val = core.Secret(val.Reveal())
-			f[k] = val
 		}
-		v.guard(val)
+		f[k] = shown(val)
+		v.guard(f[k])
 	}
 }
 
