@@ -126,34 +126,21 @@ func (c *cli) readUsers(file string, f fileFlags) (*hoola.List, []byte, error) {
 	return l, data, nil
 }
 
-// readList reads the file whole, or standard input. A file that changes
-// meanwhile is refused: half of two lists is no list.
+// readList reads the file whole, or standard input.
 func (c *cli) readList(file string) (data []byte, name string, err error) {
 	if file == "-" {
 		data, err = io.ReadAll(io.LimitReader(c.in, hoola.MaxFile+1))
 		return data, "standard input", err
 	}
-	name = filepath.Base(file)
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, name, usage(err)
+	dir, name := filepath.Split(file)
+	if dir == "" {
+		dir = "."
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	before, err := f.Stat()
-	if err != nil {
-		return nil, name, err
+	data, err = hoola.Load(os.DirFS(dir), name)
+	if err != nil && !errors.Is(err, hoola.ErrChanged) {
+		err = usage(err)
 	}
-	if !before.Mode().IsRegular() {
-		return nil, name, usage(fmt.Errorf("%s is not a regular file", file))
-	}
-	if data, err = io.ReadAll(io.LimitReader(f, hoola.MaxFile+1)); err != nil {
-		return nil, name, err
-	}
-	after, err := os.Stat(file)
-	if err != nil || !after.ModTime().Equal(before.ModTime()) || after.Size() != before.Size() || before.Size() != int64(len(data)) && len(data) <= hoola.MaxFile {
-		return nil, name, fmt.Errorf("%s changed while it was read; try again when it is complete", file)
-	}
-	return data, name, nil
+	return data, name, err
 }
 
 // hoolaPlanDoc is a plan for programs.

@@ -294,7 +294,10 @@ func writeResult(ctx context.Context, admin core.BulkAdmin, imp core.BulkImport,
 		}
 		return res.Row(imp.Header, r)
 	})
-	if err := errors.Join(err, res.Close()); err != nil {
+	if closed := res.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
 		return err
 	}
 	if err := tmp.Sync(); err != nil {

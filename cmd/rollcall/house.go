@@ -248,9 +248,9 @@ func userAgent() string {
 	return "rollcall/" + strings.Trim(v, "()")
 }
 
-// reloadOnHangup reads the configuration again at SIGHUP: sites and driver
-// folders. A file with an error keeps what was, loudly.
-func (h *house) reloadOnHangup(ctx context.Context, path string) (stop func()) {
+// reloadOnHangup reads the configuration again at SIGHUP: sites, bulk tenants and
+// driver folders. A file with an error keeps what was, loudly.
+func (h *house) reloadOnHangup(ctx context.Context, path string, r *runner.Runner) (stop func()) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	done := make(chan struct{})
@@ -264,6 +264,13 @@ func (h *house) reloadOnHangup(ctx context.Context, path string) (stop func()) {
 				return
 			}
 			cfg, err := config.Load(path)
+			var bulks []runner.BulkService
+			if err == nil {
+				bulks, err = hoolaServices(cfg, h.redact, h.log)
+			}
+			if err == nil {
+				err = r.SetBulks(bulks)
+			}
 			if err != nil {
 				h.log.Error("the configuration was not read again; the old one stays", "err", err)
 				continue
@@ -273,7 +280,7 @@ func (h *house) reloadOnHangup(ctx context.Context, path string) (stop func()) {
 				h.log.Error("the driver folders were not read again; the old drivers stay", "err", err)
 				continue
 			}
-			h.log.Info("configuration read again: sites and drivers; other settings need a restart", "file", path)
+			h.log.Info("configuration read again: sites, bulk tenants and drivers; other settings need a restart", "file", path)
 		}
 	}()
 	return func() { signal.Stop(hup); close(done) }

@@ -68,7 +68,7 @@ func (c *cli) run(ctx context.Context, cfg *config.Config, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	stopReload := h.reloadOnHangup(soft, c.configPath)
+	stopReload := h.reloadOnHangup(soft, c.configPath, r)
 	defer stopReload()
 	stopWatch := h.watchScripts(soft)
 	defer stopWatch()

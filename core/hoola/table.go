@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -35,6 +36,34 @@ type TableRow struct {
 	Line  int // of the file; the element's number in JSON
 	Cells []string
 	Bad   string // what is wrong with the row as such
+}
+
+// ErrChanged is returned for a file that changes while it is read.
+var ErrChanged = errors.New("it changed while it was read; try again when it is complete")
+
+// Load reads a file whole. One that changes meanwhile is refused: half of two
+// lists is no list. Of one that is larger than MaxFile no more than that is read.
+func Load(fsys fs.FS, name string) (data []byte, err error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	before, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !before.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", name)
+	}
+	if data, err = io.ReadAll(io.LimitReader(f, MaxFile+1)); err != nil {
+		return nil, err
+	}
+	after, err := fs.Stat(fsys, name)
+	if err != nil || !after.ModTime().Equal(before.ModTime()) || after.Size() != before.Size() || before.Size() != int64(len(data)) && len(data) <= MaxFile {
+		return nil, fmt.Errorf("%s: %w", name, ErrChanged)
+	}
+	return data, nil
 }
 
 // Read reads a file of users. The name's ending, or what the bytes begin with,

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -92,6 +93,18 @@ func (h *Hoola) Fault(hook func(HoolaCall) HoolaFault) {
 	h.mu.Lock()
 	h.hook = hook
 	h.mu.Unlock()
+}
+
+// SetToken changes the token that is accepted.
+func (h *Hoola) SetToken(token string) {
+	h.mu.Lock()
+	h.Token = token
+	h.mu.Unlock()
+}
+
+// Wait returns when ok holds; it is asked at the start and at every change.
+func (h *Hoola) Wait(ctx context.Context, ok func(*Hoola) bool) error {
+	return h.sig.wait(ctx, func() bool { return ok(h) })
 }
 
 // Calls returns every call so far, oldest first.

@@ -1,0 +1,432 @@
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rollcall-run/rollcall/core"
+	"github.com/rollcall-run/rollcall/examples/sandbox"
+)
+
+// listUsers is how many users the lists of these tests have: five calls.
+const listUsers = 437
+
+// tenantSection is the sandbox's tenant in a configuration file.
+func (w *world) tenantSection(more string) string {
+	return fmt.Sprintf("[hoola.%q]\nallowed = \"owner\"\ntoken = \"file:hoola.token\"\nbase_url = %q\nevery = %q\ntimeout = \"1s\"\nmax_wait = \"0s\"\nprofile_url = %q\n%s\n",
+		sandbox.HoolaDomain, w.sb.Hoola.URL, w.sb.Hoola.Every.String(), w.sb.Hoola.URL+"/profile/{userId}", more)
+}
+
+// newTenant is a world with a list of users for its tenant.
+func newTenant(t *testing.T) (w *world, config, list string) {
+	t.Helper()
+	w = newWorld(t, settings{slots: 1, sandbox: sandbox.Options{HoolaEvery: 20 * time.Millisecond}})
+	w.write("hoola.token", w.sb.Hoola.Token+"\n")
+	w.o.more = w.tenantSection("")
+	var b strings.Builder
+	b.WriteString("Họ và tên,Tên đăng nhập,Email,Mật khẩu\n")
+	for i := range listUsers {
+		fmt.Fprintf(&b, "Nguyễn Văn %d,user%03d,u%03d@x.vn,matkhau%d\n", i, i, i, i)
+	}
+	w.write("users.csv", b.String())
+	return w, w.config("one"), w.path("users.csv")
+}
+
+// checkList wants every user made once, and a result for every row that agrees
+// with what the site saw: who was in two calls is created_unconfirmed.
+func (w *world) checkList(result string) {
+	w.t.Helper()
+	data, err := os.ReadFile(result)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	rows, err := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, []byte("\ufeff")))).ReadAll()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	sent, made := map[string]int{}, map[string]int{}
+	for _, c := range w.sb.Hoola.Calls() {
+		if c.Early || c.Refused != "" || len(c.Users) > 100 {
+			w.t.Errorf("call %d: %d users, early %t, refused %q", c.N, len(c.Users), c.Early, c.Refused)
+		}
+		for _, u := range c.Users {
+			sent[u.Username]++
+		}
+	}
+	for _, u := range w.sb.Hoola.Users() {
+		if strings.HasPrefix(u.Username, "user") {
+			made[u.Username]++
+		}
+	}
+	if len(rows) != listUsers+1 || len(made) != listUsers {
+		w.t.Errorf("%d rows in the result, %d users made, want %d", len(rows)-1, len(made), listUsers)
+	}
+	states := map[string]int{}
+	for _, r := range rows[1:] {
+		user, state := r[1], r[4]
+		states[state]++
+		want := string(core.BulkCreated)
+		if sent[user] > 1 {
+			want = string(core.BulkUnconfirmed)
+		}
+		if made[user] != 1 || state != want || state == string(core.BulkCreated) && r[5] == "" {
+			w.t.Errorf("%s was made %d times in %d calls and is %q, %q", user, made[user], sent[user], state, r[6])
+		}
+	}
+	w.t.Logf("%d calls, %v", len(w.sb.Hoola.Calls()), states)
+}
+
+// TestImportKilledAtCrashPoints kills the import by its own hand at a durable
+// step, and gives the same command again. The short form tries some of the steps.
+func TestImportKilledAtCrashPoints(t *testing.T) {
+	bin, err := crashBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := 7
+	if os.Getenv("ROLLCALL_EVERY_POINT") != "" {
+		step = 1
+	}
+	tried := 0
+	for n := 1; ; n += step {
+		w, config, list := newTenant(t)
+		result := w.path("result.csv")
+		args := []string{"hoola", "import", list, "-c", config, "-o", result}
+		name, crashed := crashes(t, bin, n, args...)
+		if !crashed {
+			w.checkList(result)
+			break
+		}
+		tried++
+		if code := launch(t, args...).end(patience); code != exitDone {
+			t.Fatalf("point %d (%s): the next import ended with %d", n, name, code)
+		}
+		w.checkList(result)
+		if t.Failed() {
+			t.Fatalf("that was point %d: %s", n, name)
+		}
+	}
+	if tried == 0 {
+		t.Error("no crash point was reached")
+	}
+	t.Logf("%d crash points", tried)
+}
+
+// crashes runs rollcall with its crash points until the nth, and reports whether there is one.
+func crashes(t *testing.T, bin string, n int, args ...string) (name string, crashed bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, bin, args...)
+	cmd.Env = append(os.Environ(), "TMPDIR="+temporary, "ROLLCALL_CRASH_AT="+strconv.Itoa(n))
+	var log bytes.Buffer
+	cmd.Stderr = &log
+	err := cmd.Run()
+	if at := crashLine.FindSubmatch(log.Bytes()); at != nil {
+		return string(at[1]), true
+	}
+	if err != nil {
+		t.Fatalf("up to point %d it ended by itself: %v\n%s", n, err, log.Bytes())
+	}
+	return "", false
+}
+
+// TestImportKilledAtRandomMoments kills the import from outside: while the site
+// works on a call, and whenever a clock says so.
+func TestImportKilledAtRandomMoments(t *testing.T) {
+	w, config, list := newTenant(t)
+	result := w.path("result.csv")
+	args := []string{"hoola", "import", list, "-c", config, "-o", result}
+	r := rand.New(rand.NewPCG(437, 5))
+	kill := func(p *running) { _ = unix.Kill(p.cmd.Process.Pid, unix.SIGKILL) }
+	kills := 0
+	for round := range 6 {
+		var p *running
+		started := make(chan struct{})
+		if at := len(w.sb.Hoola.Calls()) + 1 + r.IntN(2); round < 3 {
+			w.sb.Hoola.Fault(func(c sandbox.HoolaCall) sandbox.HoolaFault {
+				if c.N == at {
+					<-started
+					kill(p)
+				}
+				return sandbox.HoolaFault{}
+			})
+		}
+		p = launch(t, args...)
+		close(started)
+		if round >= 3 {
+			moment := time.NewTimer(time.Duration(r.IntN(400)) * time.Millisecond)
+			select {
+			case <-moment.C:
+				kill(p)
+			case <-p.ctx.Done():
+			}
+		}
+		switch code := p.end(patience); code {
+		case -1:
+			kills++
+		case exitDone:
+		default:
+			t.Fatalf("ended with %d\n%s", code, p.tail())
+		}
+		w.sb.Hoola.Fault(nil)
+	}
+	p := launch(t, args...)
+	if code := p.end(patience); code != exitDone || kills < 3 {
+		t.Fatalf("after %d kills it ended with %d\n%s", kills, code, p.tail())
+	}
+	w.checkList(result)
+}
+
+// TestDetachedImportOutlivesItsRunner hands a list to a runner that is killed
+// twice while the site works on its calls.
+func TestDetachedImportOutlivesItsRunner(t *testing.T) {
+	w, config, list := newTenant(t)
+	var mu sync.Mutex
+	var p *running
+	w.sb.Hoola.Fault(func(c sandbox.HoolaCall) sandbox.HoolaFault {
+		if c.N == 2 || c.N == 4 {
+			mu.Lock()
+			_ = unix.Kill(p.cmd.Process.Pid, unix.SIGKILL)
+			mu.Unlock()
+		}
+		return sandbox.HoolaFault{}
+	})
+	start := func() *running {
+		mu.Lock()
+		defer mu.Unlock()
+		p = w.start(config)
+		return p
+	}
+	first := start()
+	first.reachable(w.path("one/control.sock"))
+	by := launch(t, "hoola", "import", list, "-c", config, "--detach")
+	if code := by.end(patience); code != exitDone || !strings.HasPrefix(by.out.String(), fmt.Sprintf("the runner (process %d) sends it", first.cmd.Process.Pid)) {
+		t.Fatalf("ended with %d: %s\n%s", code, by.out.String(), by.tail())
+	}
+	for i, r := range []*running{first, nil} {
+		if r == nil {
+			r = start()
+		}
+		if code := r.end(patience); code != -1 {
+			t.Fatalf("runner %d was not killed and ended with %d\n%s", i+1, code, r.tail())
+		}
+	}
+	last := start()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := w.sb.Hoola.Wait(ctx, func(h *sandbox.Hoola) bool { return len(h.Users()) == listUsers && len(h.Calls()) >= 7 }); err != nil {
+		t.Fatalf("%d users are made\n%s", len(w.sb.Hoola.Users()), last.tail())
+	}
+	last.stop()
+	result := w.path("result.csv")
+	imp := w.imports(config)[0]
+	if imp.Open != 0 || imp.Rows != listUsers {
+		t.Errorf("the import has %d rows, %d open", imp.Rows, imp.Open)
+	}
+	s := launch(t, "hoola", "status", "-c", config, "--import", imp.ID, "-o", result)
+	if code := s.end(patience); code != exitDone {
+		t.Fatalf("ended with %d\n%s", code, s.tail())
+	}
+	w.checkList(result)
+}
+
+// reachable waits until commands and signals reach the runner.
+func (r *running) reachable(socket string) {
+	r.t.Helper()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	tick := time.NewTicker(20 * time.Millisecond) // a process that starts gives no signal
+	defer tick.Stop()
+	for {
+		if _, err := os.Stat(socket); err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+			continue
+		case <-r.ctx.Done():
+		case <-timer.C:
+		}
+		r.t.Fatalf("the runner can't be reached\n%s", r.tail())
+	}
+}
+
+// importDoc is what hoola status --json says of an import.
+type importDoc struct {
+	ID   string
+	Rows int
+	Open int
+}
+
+func (w *world) imports(config string) []importDoc {
+	w.t.Helper()
+	s := launch(w.t, "hoola", "status", "-c", config, "--json")
+	code := s.end(patience)
+	var doc struct{ Imports []importDoc }
+	if err := json.Unmarshal(s.out.Bytes(), &doc); err != nil || code != exitDone {
+		w.t.Fatalf("ended with %d: %v\n%s%s", code, err, s.out.String(), s.tail())
+	}
+	return doc.Imports
+}
+
+// TestImportOnAFullDisk lets the ledger's disk run full before an import and in
+// the middle of one. It needs root, for a file system of its own.
+func TestImportOnAFullDisk(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("a small file system can be mounted by root only")
+	}
+	w, config, list := newTenant(t)
+	mount := func(name, size string) string {
+		dir := w.path(name)
+		if err := errors.Join(os.Mkdir(dir, 0o700), unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=0700,size="+size)); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+				t.Error(err)
+			}
+		})
+		return dir
+	}
+	small, tiny := mount("ledger", "8m"), mount("results", "16k")
+	filler := filepath.Join(small, "filler")
+	room := func() {
+		t.Helper()
+		if err := os.Remove(filler); err != nil {
+			t.Fatal(err)
+		}
+	}
+	full := func(what string, p *running, words ...string) {
+		t.Helper()
+		code := p.end(patience)
+		lines, _ := p.log()
+		said := lines[len(lines)-1].text
+		if code != exitFailed || !strings.HasPrefix(said, "rollcall: ") {
+			t.Errorf("%s: ended with %d\n%s", what, code, p.tail())
+		}
+		for _, word := range words {
+			if !strings.Contains(said, word) {
+				t.Errorf("%s: said %q, which has no %q", what, said, word)
+			}
+		}
+	}
+	w.write("one.csv", "name,username,email,password\nVũ Mai,vumai,mai@x.vn,matkhau1\n")
+	if code := launch(t, "hoola", "import", w.path("one.csv"), "-c", config).end(patience); code != exitDone {
+		t.Fatalf("the first list ended with %d", code)
+	}
+	args := []string{"hoola", "import", list, "-c", config, "-o", w.path("result.csv")}
+
+	fill(t, filler)
+	full("before", launch(t, args...), "the disk is full", small)
+	room()
+	if all := w.imports(config); len(all) != 1 {
+		t.Errorf("the import was stored in part: %+v", all)
+	}
+
+	w.sb.Hoola.Fault(func(c sandbox.HoolaCall) sandbox.HoolaFault {
+		if c.N == 3 {
+			fill(t, filler)
+		}
+		return sandbox.HoolaFault{}
+	})
+	full("in the middle", launch(t, args...), "the disk is full", small)
+	room()
+	w.sb.Hoola.Fault(nil)
+
+	into := filepath.Join(tiny, "result.csv")
+	full("the result", launch(t, append(args[:5:5], "-o", into)...), "write the result to "+into, "no space left on device")
+	if left, err := os.ReadDir(tiny); err != nil || len(left) > 0 {
+		t.Errorf("half a result is left: %v, %v", left, err)
+	}
+	if code := launch(t, args...).end(patience); code != exitDone {
+		t.Errorf("with room again it ended with %d", code)
+	}
+	w.checkList(w.path("result.csv"))
+}
+
+// TestSIGHUPTakesNewTenants adds a tenant to a running runner, changes it, and
+// breaks it.
+func TestSIGHUPTakesNewTenants(t *testing.T) {
+	w, _, _ := newTenant(t)
+	tenant := w.o.more
+	w.o.more = ""
+	config := w.config("one")
+	task := func(id string) func() bool {
+		w.sb.Manager.Add(sandbox.Task{ID: id, Domain: sandbox.HoolaDomain, Email: id + "@x.vn", Username: id, Password: "matkhau-" + id, FirstName: "Mai", LastName: "Vũ"})
+		return func() bool { got, _ := w.sb.Manager.Task(id); return got.Status == sandbox.StateProfiled }
+	}
+	reload := func(r *running, more, says string) entry {
+		t.Helper()
+		before, seen := r.count(message(says)), 0
+		w.write("one.toml", readText(t, config, tenant)+more)
+		r.signal(syscall.SIGHUP)
+		return r.await(says, func(e entry) bool {
+			if message(says)(e) {
+				seen++
+			}
+			return seen > before
+		})
+	}
+	r := w.start(config)
+	first := task("minha")
+	r.reachable(w.path("one/control.sock"))
+	reload(r, tenant, "configuration read again")
+	w.until(r, "the new tenant's task is done", first)
+
+	w.sb.Hoola.SetToken("another-token")
+	w.write("hoola.token", "another-token\n")
+	reload(r, w.tenantSection("batch = 1"), "configuration read again")
+	w.until(r, "a task goes out with the new token", task("minhb"))
+	w.write("three.csv", "name,username,email,password\nVũ Mai,mai1,mai1@x.vn,matkhau1\nVũ Mai,mai2,mai2@x.vn,matkhau1\nVũ Mai,mai3,mai3@x.vn,matkhau1\n")
+	calls := len(w.sb.Hoola.Calls())
+	if code := launch(t, "hoola", "import", w.path("three.csv"), "-c", config, "-o", w.path("three.result.csv")).end(patience); code != exitDone {
+		t.Errorf("the list ended with %d", code)
+	}
+	if n := len(w.sb.Hoola.Calls()) - calls; n != 3 {
+		t.Errorf("three users went out in %d calls, want 3 of one user", n)
+	}
+
+	for _, c := range []struct{ broken, says string }{
+		{w.tenantSection("batch = 101"), "batch"},
+		{strings.Replace(tenant, "hoola.token", "missing.token", 1), "missing.token"},
+	} {
+		if bad := reload(r, c.broken, "the old one stays"); !strings.Contains(bad.text, c.says) || bad.fields["level"] != "ERROR" {
+			t.Errorf("a broken tenant is named like this: %s", bad.text)
+		}
+	}
+	w.until(r, "the old tenant still counts", task("minhc"))
+	r.stop()
+	for _, c := range w.sb.Hoola.Calls() {
+		if c.Refused != "" || c.Early {
+			t.Errorf("call %d: refused %q, early %t", c.N, c.Refused, c.Early)
+		}
+	}
+}
+
+// readText is a file without what follows a part of it.
+func readText(t *testing.T, path, cut string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, _, _ := strings.Cut(string(data), strings.SplitAfter(cut, "\n")[0])
+	return before
+}
