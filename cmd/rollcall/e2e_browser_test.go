@@ -76,6 +76,12 @@ func newTroubleSite(t *testing.T) *troubleSite {
 			body = "<script>alert('read this first')</script>" + body
 		case kind == "image":
 			body += `<img src="/hang">`
+		case kind == "mutates":
+			body += `<p id="n"></p><script>setInterval(() => { document.getElementById("n").replaceWith(Object.assign(document.createElement("p"), { id: "n", textContent: Math.random() })) }, 5)</script>`
+		case first && kind == "download":
+			w.Header().Set("Content-Disposition", "attachment; filename=join.bin")
+			fmt.Fprint(w, "not a page")
+			return
 		case first && g != nil:
 			g.hold()
 		case first && kind == "loop":
@@ -127,15 +133,20 @@ func TestATroubledBrowserCostsAnAttemptAtMostAndNothingElse(t *testing.T) {
 		return task
 	}
 	broken := map[string]int{}
-	for _, kind := range []string{"alert", "image", "loop", "plain"} {
+	for _, kind := range []string{"alert", "image", "mutates", "loop", "download", "plain"} {
 		task := next(kind)
 		w.sb.Manager.Add(task)
 		w.await(r)
-		if kind == "loop" {
+		if kind == "loop" || kind == "download" {
 			broken[task.ID] = 1
 		}
 	}
-	for name, signal := range map[string]unix.Signal{"killed": unix.SIGKILL, "stopped": unix.SIGSTOP} {
+	for _, fault := range []struct {
+		name   string
+		signal unix.Signal
+		whole  bool // the browser is hit, else the processes of its pages
+	}{{"killed", unix.SIGKILL, true}, {"stopped", unix.SIGSTOP, true}, {"renderer", unix.SIGKILL, false}} {
+		name := fault.name
 		task := next(name)
 		g := newGate(t)
 		site.mu.Lock()
@@ -144,15 +155,23 @@ func TestATroubledBrowserCostsAnAttemptAtMostAndNothingElse(t *testing.T) {
 		w.sb.Manager.Add(task)
 		g.await(t, r, "the page of "+name)
 		browser := r.browser()
-		if err := unix.Kill(browser.pid, signal); err != nil {
-			t.Fatal(err)
+		hit := 0
+		for _, p := range descendants(r.cmd.Process.Pid) {
+			if fault.whole && p.pid == browser.pid || !fault.whole && p.group == browser.group && strings.Contains(p.command, "--type=renderer") {
+				if unix.Kill(p.pid, fault.signal) == nil {
+					hit++
+				}
+			}
+		}
+		if hit == 0 {
+			t.Fatal("there was no process to hit")
 		}
 		g.open()
 		w.await(r)
 		broken[task.ID] = 1
 		w.sb.Manager.Add(next("plain"))
 		w.await(r)
-		if now := r.browser(); now.pid == browser.pid {
+		if now := r.browser(); fault.whole && now.pid == browser.pid {
 			t.Errorf("the %s browser is still in use", name)
 		}
 	}

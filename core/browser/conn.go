@@ -16,10 +16,12 @@ import (
 )
 
 // errLost is why calls fail once the socket to the browser is gone, errCrashed
-// once the renderer is, errGone when the document they spoke to is.
+// once the renderer is, errClosed once the tab is, with its context or alone, and
+// errGone when the document they spoke to is.
 var (
 	errLost    = errors.New("the connection to the browser was lost")
 	errCrashed = errors.New("the page's process crashed")
+	errClosed  = errors.New("the tab was closed")
 	errGone    = errors.New("the document is gone")
 )
 

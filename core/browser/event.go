@@ -60,6 +60,13 @@ func (p *Page) take(session, method string, params json.RawMessage) bool {
 		if !ok {
 			return false
 		}
+		if string(e.SessionID) == p.session {
+			p.c.fail(p.session, "", errClosed)
+			if st.broken == nil {
+				st.broken = errClosed
+			}
+			return true
+		}
 		st.drop(func(w world) bool { return w.session == string(e.SessionID) })
 		maps.DeleteFunc(st.own, func(_, s string) bool { return s == string(e.SessionID) })
 		p.c.fail(string(e.SessionID), "", errGone)

@@ -58,6 +58,50 @@ func TestCrashEndsTheVerb(t *testing.T) {
 	faulty(t, err, core.Crashed)
 }
 
+// TestAClosedTabEndsTheVerb closes it while a verb waits for the site, for an
+// element and between two verbs.
+func TestAClosedTabEndsTheVerb(t *testing.T) {
+	reached := make(chan struct{})
+	s := newSites(t, map[string]string{"/": `<p>x`})
+	s.handle("/hang", func(_ http.ResponseWriter, r *http.Request) {
+		close(reached)
+		<-r.Context().Done()
+	})
+	b := sharedBrowser(t)
+	for name, verb := range map[string]func(*Page) error{
+		"open": func(p *Page) error {
+			_, err := p.Open(t.Context(), "/hang", nil)
+			return err
+		},
+		"await": func(p *Page) error {
+			_, err := p.Await(t.Context(), *signs("never", "#never"))
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := isolated(t, b, s.URL, core.ContextOptions{})
+			p := must[*Page](t)(Attach(t.Context(), core.Session{ControlURL: c.ControlURL(), TargetID: c.TargetID(), Base: "http://site.test", Services: &services{}}, AttachOptions{}))
+			defer p.Close()
+			must[Seen](t)(p.Open(t.Context(), "/", nil))
+			done := make(chan error, 1)
+			begun := time.Now()
+			go func() { done <- verb(p) }()
+			if name == "open" {
+				<-reached
+			}
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+			faulty(t, <-done, core.Crashed, "the tab was closed")
+			if took := time.Since(begun); took > 10*time.Second {
+				t.Errorf("returned after %v", took)
+			}
+			_, err := p.Exists(t.Context(), Locator{"p"})
+			faulty(t, err, core.Crashed, "closed")
+		})
+	}
+}
+
 func TestLostConnection(t *testing.T) {
 	p := opened(t, `<p>x`, nil)
 	p.c.close()

@@ -94,10 +94,13 @@ func (p *Page) explain(err error, v *verb) error {
 		broken := p.st.broken
 		p.mu.Unlock()
 		switch {
-		case broken != nil || errors.Is(err, errCrashed) || errors.Is(err, errLost):
+		case broken != nil || errors.Is(err, errCrashed) || errors.Is(err, errClosed) || errors.Is(err, errLost):
 			why := errLost
-			if errors.Is(broken, errCrashed) || errors.Is(err, errCrashed) {
-				why = errCrashed
+			for _, known := range []error{errCrashed, errClosed} {
+				if errors.Is(broken, known) || errors.Is(err, known) {
+					why = known
+					break
+				}
 			}
 			f = &core.Fault{Code: core.Crashed, Why: why.Error()}
 		case errors.Is(err, context.Canceled):
