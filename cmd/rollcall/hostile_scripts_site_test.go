@@ -58,7 +58,7 @@ var lures = map[string]string{
 	"data":      `tag("iframe", { src: "data:text/html,<img src='" + u + "'><script>fetch('" + u + "',{mode:'no-cors'})<\/script>" })`,
 	"svg":       `tag("iframe", { srcdoc: "<svg xmlns='http://www.w3.org/2000/svg'><image href='" + u + "'/><use href='" + u + "#a'/></svg>" })`,
 	"rebind":    `fetch("http://rebind.lure.test/r" + n, { mode: "no-cors", cache: "no-store" })`,
-	"headers":   `fetch("/headers?to=" + encodeURIComponent(u))`,
+	"headers":   `tag("iframe", { src: "/headers?to=" + encodeURIComponent(u) })`,
 }
 
 const lurePage = `<!doctype html><html lang=en><title>lure</title><body><script>
