@@ -2,7 +2,10 @@ package runner_test
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -137,21 +140,34 @@ func TestRefusedCallIsImportedAgain(t *testing.T) {
 	}
 }
 
-// TestOddAnswers: rows that come backwards, double, foreign or not at all.
+// TestOddAnswers: rows that come backwards, double, foreign or not at all, a web
+// page, and a redirect, which nobody follows.
 func TestOddAnswers(t *testing.T) {
 	x := newList(t)
+	var elsewhere atomic.Int64
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
+	defer other.Close()
 	x.sb.Hoola.Fault(func(c sandbox.HoolaCall) sandbox.HoolaFault {
 		switch c.N {
 		case 1:
 			return sandbox.HoolaFault{Reorder: true, Foreign: true, Missing: 2}
 		case 2:
 			return sandbox.HoolaFault{Fault: sandbox.Fault{Kind: sandbox.HTMLPage}}
+		case 3:
+			return sandbox.HoolaFault{Fault: sandbox.Fault{Kind: sandbox.Redirected, Location: other.URL}}
 		}
 		return sandbox.HoolaFault{}
 	})
 	x.add(10, 0)
-	count, _ := x.run()
-	if count[core.BulkCreated] != 8 || count[core.BulkUnconfirmed] != 2 || len(x.sb.Hoola.Users()) != 10 || len(x.sb.Hoola.Calls()) != 3 {
-		t.Errorf("%v, %d users in %d calls", count, len(x.sb.Hoola.Users()), len(x.sb.Hoola.Calls()))
+	count, why := x.run()
+	if count[core.BulkUncertain] != 2 || !strings.HasPrefix(why, "3 calls in a row had no known outcome (HTTP 307: the site redirects to "+other.URL+", where nothing was sent; check base_url)") {
+		t.Errorf("%v, held: %q", count, why)
+	}
+	if err := x.l.ResumeSite(t.Context(), x.s.Site.Domain); err != nil {
+		t.Fatal(err)
+	}
+	count, _ = x.run()
+	if count[core.BulkCreated] != 8 || count[core.BulkUnconfirmed] != 2 || len(x.sb.Hoola.Users()) != 10 || len(x.sb.Hoola.Calls()) != 4 || elsewhere.Load() != 0 {
+		t.Errorf("%v, %d users in %d calls, %d elsewhere", count, len(x.sb.Hoola.Users()), len(x.sb.Hoola.Calls()), elsewhere.Load())
 	}
 }
