@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/rollcall-run/rollcall/core"
 )
@@ -15,7 +16,7 @@ type caller func(ctx context.Context, s *server, body []byte, send func(any) err
 // calls are the methods of core.Admin by their names in the address.
 var calls = map[string]caller{
 	"Hello": with(func(_ context.Context, s *server, _ noRequest, send func(any) error) error {
-		return send(hello{PID: os.Getpid(), Version: s.version})
+		return send(hello{PID: os.Getpid(), Version: s.version, Goroutines: runtime.NumGoroutine()})
 	}),
 	"Tasks": with(func(ctx context.Context, s *server, q core.TaskFilter, send func(any) error) error {
 		all, err := s.admin.Tasks(ctx, q)

@@ -29,9 +29,10 @@ const helloTime = 10 * time.Second
 type Client struct {
 	path string
 	http *http.Client
-	// PID and Version are the runner's.
-	PID     int
-	Version string
+	// PID, Version and Goroutines are the runner's, as they were when it was reached.
+	PID        int
+	Version    string
+	Goroutines int
 }
 
 var _ core.Admin = (*Client)(nil)
@@ -52,7 +53,7 @@ func Dial(ctx context.Context, path string) (*Client, error) {
 		c.Close()
 		return nil, fmt.Errorf("control socket %s: %w", path, err)
 	}
-	c.PID, c.Version = h.PID, h.Version
+	c.PID, c.Version, c.Goroutines = h.PID, h.Version, h.Goroutines
 	return c, nil
 }
 

@@ -96,6 +96,8 @@ type server struct {
 type hello struct {
 	PID     int    `json:"pid"`
 	Version string `json:"version,omitempty"`
+	// Goroutines is how many the process has now, which must not grow with its tasks.
+	Goroutines int `json:"goroutines,omitempty"`
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
