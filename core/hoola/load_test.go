@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rollcall-run/rollcall/core"
 	"github.com/rollcall-run/rollcall/core/hoola"
 )
 
@@ -83,4 +84,29 @@ func TestAFileThatChangesIsRefused(t *testing.T) {
 	if _, err := hoola.Load(os.DirFS(t.TempDir()), "."); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("a directory: %v", err)
 	}
+}
+
+// TestNumbersKeptAsText: what a spreadsheet wraps a number in is no part of it.
+func TestNumbersKeptAsText(t *testing.T) {
+	fields := user(1).Fields
+	fields["phone"], fields["username"], fields["password"] = core.Text("'0987654321"), core.Text(`="00123"`), core.Secret(`="secret"`)
+	notes := hoola.Clean(fields)
+	if fields["phone"].Reveal() != "0987654321" || fields["username"].Reveal() != "00123" || fields["password"].Reveal() != `="secret"` || len(notes) != 2 {
+		t.Errorf("%s %s %v", fields["phone"], fields["username"], notes)
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	for _, s := range []string{"a,b\nc,d", "[{\"a\":1}]", "{\"users\":[]}", "\xff\xfea\x00", "PK\x03\x04", "\"", "sep=;\na;b"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		table, err := hoola.Read("x", data)
+		if err != nil {
+			return
+		}
+		if l, err := hoola.Users(table, hoola.ListOptions{Generate: true}); err == nil && len(l.Rows) != len(table.Rows) {
+			t.Errorf("%d rows of %d", len(l.Rows), len(table.Rows))
+		}
+	})
 }

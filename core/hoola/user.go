@@ -57,6 +57,10 @@ func Clean(fields map[string]core.Value) (notes []string) {
 			continue
 		}
 		text := v.Reveal()
+		if inner, ok := asText(text); ok && name != FieldPassword {
+			notes = append(notes, fmt.Sprintf("%s %s was read as %s: a spreadsheet wrote it as a text", name, short(text), short(inner)))
+			text = inner
+		}
 		if name != FieldPassword {
 			text = norm.NFC.String(strings.TrimSpace(strings.Map(visible, text)))
 		}
@@ -85,6 +89,17 @@ func Clean(fields map[string]core.Value) (notes []string) {
 		}
 	}
 	return notes
+}
+
+// asText unwraps ="0987" and '0987, by which spreadsheets keep a number a text.
+func asText(s string) (string, bool) {
+	if len(s) > 3 && strings.HasPrefix(s, `="`) && strings.HasSuffix(s, `"`) {
+		return s[2 : len(s)-1], true
+	}
+	if len(s) > 1 && s[0] == '\'' && strings.Trim(s[1:], "+0123456789 ") == "" {
+		return s[1:], true
+	}
+	return s, false
 }
 
 // visible drops what has no width and is no part of a word.
