@@ -26,3 +26,10 @@ type CookieKeeper interface {
 	// KeepCookies replaces them.
 	KeepCookies(ctx context.Context, all []Cookie) error
 }
+
+// AssetReader is what Services also are where a driver may run in a process that
+// can't read the file of Services.Asset.
+type AssetReader interface {
+	// ReadAsset is the fitted image: the name of its file and its bytes.
+	ReadAsset(ctx context.Context, name string, fit Fit) (file string, data []byte, err error)
+}

@@ -38,7 +38,8 @@ type Manifest struct {
 	Limits      map[string]Limit  // by field or asset name
 	Pace        Pace              // the driver's own; zero means the default
 	Options     map[string]Option // settings per site
-	Engine      string            // "browser", the default, or "http"
+	Engine      string            // EngineBrowser, the default, or EngineHTTP
+	Engines     map[Phase]string  // phases that run in another engine
 	Dismiss     []string          // locators of banners, clicked when in the way
 	Probe       Probe
 	Public      bool // profiles can be read logged-out; true unless the driver says otherwise
@@ -55,6 +56,22 @@ func (m Manifest) Has(p Phase) bool {
 		}
 	}
 	return false
+}
+
+// The engines that show a driver its pages.
+const (
+	EngineBrowser = "browser"
+	EngineHTTP    = "http" // plain HTML: no browser is opened
+)
+
+// EngineOf is the engine that a phase runs in.
+func (m Manifest) EngineOf(p Phase) string {
+	for _, e := range []string{m.Engines[p], m.Engine} {
+		if e != "" {
+			return e
+		}
+	}
+	return EngineBrowser
 }
 
 // The permissions a manifest may ask for.
@@ -104,7 +121,7 @@ type Probe struct {
 // Session is where a phase works. All but Services is plain text, so that it
 // crosses a process border unchanged.
 type Session struct {
-	ControlURL string   // DevTools endpoint of the browser process
+	ControlURL string   // DevTools endpoint of the browser process; empty where the phase runs without one
 	ContextID  string   // the task's own browser context
 	TargetID   string   // its one tab
 	Base       string   // address of the site, no trailing slash

@@ -131,6 +131,12 @@ func (s *Set) bind(a *answers, domain string, site config.Site) answer {
 		return none(fmt.Sprintf("its driver %q is switched off: %s", name, d.script.Manifest.Skip), "mend the driver and delete its skip, or choose another in "+section)
 	}
 	m := d.script.Manifest
+	if site.Engine == core.EngineHTTP && d.script.Program {
+		return none(fmt.Sprintf("its driver %q is a program, which always has a browser", name), "delete engine in "+section)
+	}
+	if site.Engine != "" {
+		m.Engine, m.Engines = site.Engine, nil
+	}
 	options, err := mergeOptions(m, site.Options)
 	if err != nil {
 		return none(err.Error(), fmt.Sprintf("mend options in %s; rollcall driver doc %s lists them", section, name))

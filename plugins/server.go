@@ -130,7 +130,29 @@ type remoteServices struct {
 	run    string
 }
 
-var _ core.Services = (*remoteServices)(nil)
+var (
+	_ core.Services     = (*remoteServices)(nil)
+	_ core.CookieKeeper = (*remoteServices)(nil)
+	_ core.AssetReader  = (*remoteServices)(nil)
+)
+
+// Cookies implements core.CookieKeeper.
+func (s *remoteServices) Cookies(ctx context.Context) ([]core.Cookie, error) {
+	r, err := s.client.Cookies(ctx, &proto.CookiesRequest{Run: s.run})
+	return proto.Cookies(r.GetCookies()), fromService(ctx, err)
+}
+
+// KeepCookies implements core.CookieKeeper.
+func (s *remoteServices) KeepCookies(ctx context.Context, all []core.Cookie) error {
+	_, err := s.client.Cookies(ctx, &proto.CookiesRequest{Run: s.run, Keep: true, Cookies: proto.FromCookies(all)})
+	return fromService(ctx, err)
+}
+
+// ReadAsset implements core.AssetReader.
+func (s *remoteServices) ReadAsset(ctx context.Context, name string, fit core.Fit) (string, []byte, error) {
+	r, err := s.client.ReadAsset(ctx, &proto.AssetRequest{Run: s.run, Name: name, Fit: proto.FromFit(fit)})
+	return r.GetFile(), r.GetData(), fromService(ctx, err)
+}
 
 func (s *remoteServices) Commit(ctx context.Context, name string, facts core.Facts) error {
 	_, err := s.client.Commit(ctx, &proto.CommitRequest{Run: s.run, Name: name, Facts: proto.FromFacts(facts)})

@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"google.golang.org/grpc/codes"
@@ -123,6 +124,31 @@ func (s *servicesServer) Log(ctx context.Context, r *proto.LogRequest) (*proto.L
 		}
 		r.Emit(ctx, impl.Log)
 		return &proto.LogReply{}, nil
+	})
+}
+
+func (s *servicesServer) Cookies(ctx context.Context, r *proto.CookiesRequest) (*proto.CookiesReply, error) {
+	return call(s, ctx, r.GetRun(), func(ctx context.Context, impl core.Services) (*proto.CookiesReply, error) {
+		k, ok := impl.(core.CookieKeeper)
+		switch {
+		case !ok:
+			return nil, errors.New("this session keeps no cookies")
+		case r.GetKeep():
+			return &proto.CookiesReply{}, k.KeepCookies(ctx, proto.Cookies(r.GetCookies()))
+		}
+		all, err := k.Cookies(ctx)
+		return &proto.CookiesReply{Cookies: proto.FromCookies(all)}, err
+	})
+}
+
+func (s *servicesServer) ReadAsset(ctx context.Context, r *proto.AssetRequest) (*proto.ReadAssetReply, error) {
+	return call(s, ctx, r.GetRun(), func(ctx context.Context, impl core.Services) (*proto.ReadAssetReply, error) {
+		a, ok := impl.(core.AssetReader)
+		if !ok {
+			return nil, errors.New("this session gives no images without a browser")
+		}
+		file, data, err := a.ReadAsset(ctx, r.GetName(), r.GetFit().Core())
+		return &proto.ReadAssetReply{File: file, Data: data}, err
 	})
 }
 

@@ -20,6 +20,7 @@ var columns = map[string]func(*Site, string) error{
 	"base_url":    func(s *Site, v string) error { s.BaseURL = v; return checkURL(v, []string{"http", "https"}) },
 	"hosts":       func(s *Site, v string) error { s.Hosts = strings.Fields(v); return nil },
 	"on_exists":   func(s *Site, v string) error { s.OnExists = v; return oneOf("OnExists", v) },
+	"engine":      func(s *Site, v string) error { s.Engine = v; return oneOf("Engine", v) },
 	"language":    func(s *Site, v string) error { s.Language = v; return nil },
 	"concurrency": func(s *Site, v string) error { return count(v, 256, &s.Pace.Concurrency) },
 	"max_per_day": func(s *Site, v string) error { return count(v, 1<<31-1, &s.MaxPerDay) },
@@ -42,7 +43,7 @@ var columns = map[string]func(*Site, string) error{
 }
 
 func columnNames() []string {
-	return []string{"domain", "allowed", "expires", "driver", "base_url", "hosts", "pace_every", "concurrency", "on_exists", "max_per_day", "language"}
+	return []string{"domain", "allowed", "expires", "driver", "base_url", "hosts", "pace_every", "concurrency", "on_exists", "max_per_day", "language", "engine"}
 }
 
 // oneOf checks a value against the tag of the site's field.

@@ -120,7 +120,7 @@ type Plugin struct {
 
 // SitesFile is a CSV file with one site a row, under a header line with column
 // names: domain, allowed, expires, driver, base_url, hosts (with spaces
-// between), pace_every, concurrency, on_exists, max_per_day, language.
+// between), pace_every, concurrency, on_exists, max_per_day, language, engine.
 type SitesFile struct {
 	// The CSV file. Defaults to none.
 	Path string `toml:"path" path:"true" required:"true"`
@@ -272,6 +272,8 @@ type Site struct {
 
 	Pace Pace `toml:"pace"`
 
+	// What shows the driver its pages, instead of what the driver says: browser, or http, which is plain HTML without one. Defaults to none.
+	Engine string `toml:"engine" oneof:"browser http"`
 	// When the account exists already: fail, adopt it if the task's credentials open it, or try a variant of the username. Defaults to fail.
 	OnExists string `toml:"on_exists" oneof:"fail adopt variant"`
 	// Tasks begun per UTC day across all runners; 0 means what [pace] says. Defaults to 0.

@@ -274,7 +274,9 @@ func TestSecretsGoWhereTheyBelongAndNowhereElse(t *testing.T) {
 
 func TestASecretFollowsNoRedirectToAnotherSite(t *testing.T) {
 	s := serve(t, map[string]any{"GET /": `<form method=post action=/to><input type=password name=p><button>Go</button></form>`,
-		"POST /to": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://cdn.test/", 307) }})
+		"POST /to": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://cdn.test/", http.StatusTemporaryRedirect)
+		}})
 	p := attach(t, s, &runner{}, core.Login, func(_ *page.Options, c *core.Session) { c.Hosts = []string{"cdn.test"} })
 	must[page.Seen](t)(p.Open(t.Context(), "/", nil))
 	must[page.Seen](t)(p.Fill(t.Context(), at("[name=p]"), secret("hush-hush"), nil))

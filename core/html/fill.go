@@ -237,9 +237,9 @@ func (p *Page) Upload(ctx context.Context, loc page.Locator, asset string, s *pa
 		if err := s.Check(); err != nil {
 			return page.Seen{}, err
 		}
-		path, err := p.s.Services.Asset(ctx, asset, p.o.Manifest.Limits[asset].Fit)
+		f, err := p.image(ctx, asset)
 		if err != nil {
-			return page.Seen{}, serviceError{err}
+			return page.Seen{}, err
 		}
 		n, err := p.element(v, loc, func(*dom.Node) bool { return true }, false)
 		if err != nil {
@@ -255,10 +255,6 @@ func (p *Page) Upload(ctx context.Context, loc page.Locator, asset string, s *pa
 		if err != nil {
 			return page.Seen{}, err
 		}
-		f, err := readFile(path)
-		if err != nil {
-			return page.Seen{}, &core.Fault{Code: core.DriverError, Why: "the image's file can't be read"}
-		}
 		p.doc.files[n] = f
 		seen, err := p.after(ctx, m, s)
 		if err == nil {
@@ -266,6 +262,35 @@ func (p *Page) Upload(ctx context.Context, loc page.Locator, asset string, s *pa
 		}
 		return seen, err
 	})
+}
+
+// image is the task's fitted image, from the runner where it gives the bytes.
+func (p *Page) image(ctx context.Context, asset string) (file, error) {
+	fit := p.o.Manifest.Limits[asset].Fit
+	if r, ok := p.s.Services.(core.AssetReader); ok {
+		name, data, err := r.ReadAsset(ctx, asset, fit)
+		if err != nil {
+			return file{}, serviceError{err}
+		}
+		return fileOf(name, data), nil
+	}
+	path, err := p.s.Services.Asset(ctx, asset, fit)
+	if err != nil {
+		return file{}, serviceError{err}
+	}
+	f, err := readFile(path)
+	if err != nil {
+		return file{}, &core.Fault{Code: core.DriverError, Why: "the image's file can't be read"}
+	}
+	return f, nil
+}
+
+func fileOf(path string, data []byte) file {
+	kind := mime.TypeByExtension(filepath.Ext(path))
+	if kind == "" {
+		kind = http.DetectContentType(data)
+	}
+	return file{name: filepath.Base(path), kind: kind, data: data}
 }
 
 func readFile(path string) (file, error) {
@@ -278,9 +303,5 @@ func readFile(path string) (file, error) {
 	if err == nil && len(data) > maxUpload {
 		err = fmt.Errorf("it is larger than %d MB", maxUpload>>20)
 	}
-	kind := mime.TypeByExtension(filepath.Ext(path))
-	if kind == "" {
-		kind = http.DetectContentType(data)
-	}
-	return file{name: filepath.Base(path), kind: kind, data: data}, err
+	return fileOf(path, data), err
 }

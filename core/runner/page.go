@@ -6,19 +6,74 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/rollcall-run/rollcall/core"
 )
 
-// openPage readies a fresh browser context behind the slot's egress port.
-func (v *visit) openPage(ctx context.Context) error {
-	if v.bc != nil {
-		return nil
+// openPage readies what a phase works in behind the slot's egress port: fresh, or
+// as the phase before left it. A browser context is opened for the engine that
+// needs one; the session's cookies go along from engine to engine.
+func (v *visit) openPage(ctx context.Context, p core.Phase) error {
+	if !v.open {
+		v.slot.gate.Admit(core.EgressRules{Domain: v.b.Domain, Base: v.b.Base, Private: v.b.BaseFixed, Hosts: v.b.Hosts})
+		v.slot.gate.Until(v.fence())
+		v.open, v.signedIn, v.engine = true, false, ""
+		v.setCookies(nil)
 	}
-	v.slot.gate.Admit(core.EgressRules{Domain: v.b.Domain, Base: v.b.Base, Private: v.b.BaseFixed, Hosts: v.b.Hosts})
-	v.slot.gate.Until(v.fence())
+	engine := core.EngineBrowser
+	if v.plain(p) {
+		engine = core.EngineHTTP
+	}
+	if engine == core.EngineBrowser && v.bc == nil {
+		if err := v.openContext(ctx); err != nil {
+			return err
+		}
+	}
+	if v.engine != "" && v.engine != engine {
+		if err := v.moveCookies(ctx, engine); err != nil {
+			return &core.Fault{Code: core.Crashed, Why: "the cookies did not go along from one engine to the other: " + err.Error()}
+		}
+	}
+	v.engine = engine
+	return nil
+}
+
+// plain reports whether a phase runs without a browser. A driver that is a program
+// of its own always has one.
+func (v *visit) plain(p core.Phase) bool {
+	return !v.b.Native && v.b.Manifest.EngineOf(p) == core.EngineHTTP
+}
+
+// moveCookies takes the session's cookies to the other engine.
+func (v *visit) moveCookies(ctx context.Context, to string) error {
+	k, ok := v.bc.(core.CookieKeeper)
+	if !ok {
+		return errors.New("the browser does not give them")
+	}
+	if to == core.EngineBrowser {
+		return k.KeepCookies(ctx, v.getCookies())
+	}
+	all, err := k.Cookies(ctx)
+	v.setCookies(all)
+	return err
+}
+
+func (v *visit) setCookies(all []core.Cookie) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.cookies = all
+}
+
+func (v *visit) getCookies() []core.Cookie {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.Clone(v.cookies)
+}
+
+func (v *visit) openContext(ctx context.Context) error {
 	o := core.ContextOptions{Language: v.b.Language, Own: v.b.Native}
 	for _, p := range v.b.Manifest.Permissions {
 		o.Downloads = o.Downloads || p == core.PermitDownloads
@@ -27,20 +82,23 @@ func (v *visit) openPage(ctx context.Context) error {
 	if err != nil {
 		return &core.Fault{Code: core.Crashed, Why: "no browser context: " + err.Error()}
 	}
-	v.bc, v.signedIn = bc, false
+	v.bc = bc
 	return nil
 }
 
-// dropPage ends the context and everything that still flows to the site.
+// dropPage ends the session and everything that still flows to the site.
 func (v *visit) dropPage() {
-	if v.bc == nil {
+	if !v.open {
 		return
 	}
 	v.slot.gate.Shut()
-	if err := v.bc.Close(); err != nil {
-		v.log.Warn("a browser context did not close", "err", err)
+	if v.bc != nil {
+		if err := v.bc.Close(); err != nil {
+			v.log.Warn("a browser context did not close", "err", err)
+		}
 	}
-	v.bc, v.signedIn = nil, false
+	v.bc, v.open, v.signedIn = nil, false, false
+	v.setCookies(nil)
 }
 
 // phase runs one phase of the driver. What comes back is the site's answer, or
@@ -48,13 +106,15 @@ func (v *visit) dropPage() {
 func (v *visit) phase(p core.Phase) (core.Outcome, error) {
 	budget := newBudget(v.ctx, v.r.o.Limits.Phase)
 	defer budget.end()
-	if err := v.openPage(budget.ctx); err != nil {
+	if err := v.openPage(budget.ctx, p); err != nil {
 		return core.Outcome{}, err
 	}
 	s := newServices(v, p, budget)
 	session := core.Session{
-		ControlURL: v.bc.ControlURL(), ContextID: v.bc.ContextID(), TargetID: v.bc.TargetID(),
 		Base: v.b.Base, Proxy: v.slot.gate.URL(), Hosts: v.b.Hosts, Services: s,
+	}
+	if v.engine == core.EngineBrowser {
+		session.ControlURL, session.ContextID, session.TargetID = v.bc.ControlURL(), v.bc.ContextID(), v.bc.TargetID()
 	}
 	task := v.driverTask()
 	v.log.Info("phase", "phase", string(p), "driver", v.b.Driver, "attempt", task.Attempt)

@@ -16,6 +16,10 @@ func (s *services) Human(ctx context.Context, ask core.Ask) (core.Answer, error)
 	}
 	defer done()
 	v := s.v
+	if ask.Kind == core.AskAct && s.plain() {
+		return core.Answer{}, &core.Fault{Code: core.DriverError, Phase: s.phase, Verb: "human",
+			Why: `a person can't act on a page without a browser: run this phase with engine = "browser"`}
+	}
 	ask.Say, ask.URL = v.r.line(ask.Say), v.r.line(ask.URL)
 	if ask.Kind == core.AskAgree && v.b.TermsAccept {
 		return core.Answer{By: "configuration"}, v.note(nil, core.Event{Kind: "ask", Phase: s.phase, Level: "INFO",

@@ -292,8 +292,14 @@ func (s *services) Asset(ctx context.Context, name string, fit core.Fit) (string
 	if err != nil {
 		return "", err
 	}
+	if s.plain() {
+		return path, nil // who needs the bytes reads them with ReadAsset
+	}
 	return path, v.bc.Own(path)
 }
+
+// plain reports whether the phase has no browser.
+func (s *services) plain() bool { return s.v.plain(s.phase) }
 
 // Log implements core.Services.
 func (s *services) Log(ctx context.Context, level slog.Level, msg string, args ...any) {

@@ -156,7 +156,7 @@ func (v *visit) submitted() error {
 
 // login runs the login phase once per context.
 func (v *visit) login() (core.Outcome, error) {
-	if v.signedIn && v.bc != nil {
+	if v.signedIn && v.open {
 		return core.Outcome{Status: core.Done}, nil
 	}
 	if !v.b.Manifest.Has(core.Login) {

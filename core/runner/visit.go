@@ -31,8 +31,11 @@ type visit struct {
 	waive    chan struct{} // closed when a held visit must park at once
 
 	b        core.Binding
-	bc       core.BrowserContext // nil while no page is open
-	signedIn bool                // in the open page's context
+	open     bool                // a session with the site is
+	engine   string              // of the phase under way, or of the last one of the session
+	bc       core.BrowserContext // nil while no browser context is open
+	cookies  []core.Cookie       // of a session without a browser; guarded by mu
+	signedIn bool                // in the open session
 	cut      int                 // length that about was cut to, 0 when it was not
 	ended    bool                // the lease was given back
 	fresh    bool                // this visit made the intent to start durable

@@ -54,6 +54,11 @@ func manifestIsStrict(c *check) {
 	if m.Engine != "" && m.Engine != "browser" && m.Engine != "http" {
 		c.errorf("Engine %q is neither browser nor http", m.Engine)
 	}
+	for p, e := range m.Engines {
+		if !slices.Contains(core.Phases, p) || e != "browser" && e != "http" {
+			c.errorf("Engines: %s = %q is no engine of a phase", p, e)
+		}
+	}
 	for _, f := range slices.Concat(m.Needs, m.Wants) {
 		if !slices.Contains(fieldNames, f) {
 			c.errorf("the task has no field %q", f)

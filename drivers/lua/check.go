@@ -3,6 +3,7 @@ package lua
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/yuin/gopher-lua/ast"
 
@@ -25,6 +26,7 @@ const (
 	ruleLink       = "no-link-profile"   // profile that can be done without link_profile
 	ruleAbsent     = "absent-elsewhere"  // outcome.absent outside verify
 	ruleUnset      = "undeclared-option" // task.options.x that the manifest lacks
+	ruleBrowser    = "needs-browser"     // what has no meaning with engine = "http"
 )
 
 // Rules lists every rule of Check with what it finds.
@@ -45,6 +47,7 @@ var Rules = map[string]string{
 	ruleLink:       "profile is done without link_profile",
 	ruleAbsent:     "outcome.absent outside verify",
 	ruleUnset:      "an option is read that the manifest does not have",
+	ruleBrowser:    "a phase with engine = \"http\" uses what only a browser can do",
 }
 
 // evasions are words of services and tricks, as they stand in texts of a script.
@@ -149,12 +152,18 @@ func (c *checker) phase(phases map[core.Phase]*ast.FunctionExpr, key ast.Expr, f
 
 // onePhase checks what depends on the phase, through the local functions that it calls.
 func (c *checker) onePhase(p core.Phase, fn *ast.FunctionExpr) {
-	commits := false
+	commits, plain := false, c.m.EngineOf(p) == core.EngineHTTP
 	params := fn.ParList.Names
 	c.reach(fn, map[*ast.FunctionExpr]bool{}, func(n any) {
+		if s, ok := n.(*ast.StringExpr); ok && plain && (strings.HasPrefix(s.Value, "xpath=") || strings.Contains(s.Value, ">> xpath=")) {
+			c.add(s.Line(), ruleBrowser, "%q in %s: without a browser there is no xpath=, use a CSS selector", s.Value, p)
+		}
 		call, ok := n.(*ast.FuncCallExpr)
 		if !ok {
 			return
+		}
+		if plain && (call.Method == "hover" || call.Method == "human") {
+			c.add(call.Line(), ruleBrowser, "%s calls %s, which needs a browser: engine = { %s = \"browser\", … }", p, call.Method, p)
 		}
 		switch {
 		case call.Method == "commit":

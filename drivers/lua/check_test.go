@@ -72,6 +72,10 @@ func TestCheckFindsEachMistakeOnItsLine(t *testing.T) {
 			"function driver.login(page, task)\n  return outcome.absent()\nend", 4,
 			"function driver.verify(page, task)\n  return outcome.absent()\nend",
 		},
+		ruleBrowser: {
+			"driver.engine = { login = 'http' }\nfunction driver.login(page, task)\n  page:hover('#menu')\n  return outcome.done()\nend", 5,
+			"driver.engine = { profile = 'http' }\nfunction driver.login(page, task)\n  page:hover('#menu')\n  return outcome.done()\nend",
+		},
 		ruleUnset: {
 			"function driver.login(page, task)\n  page:open(task.options.pth)\n  return outcome.done()\nend", 4,
 			"function driver.login(page, task)\n  page:open(task.options.path)\n  return outcome.done()\nend",
@@ -97,8 +101,8 @@ func TestCheckFindsEachMistakeOnItsLine(t *testing.T) {
 
 func TestEveryRuleIsTested(t *testing.T) {
 	// load and manifest have tests of their own.
-	if len(Rules) != 14+2 {
-		t.Errorf("%d rules are described; the table above has 14", len(Rules))
+	if len(Rules) != 15+2 {
+		t.Errorf("%d rules are described; the table above has 15", len(Rules))
 	}
 }
 

@@ -110,13 +110,7 @@ func (d *decoder) manifest(t *lua.LTable) (core.Manifest, *lua.LTable) {
 		case "options":
 			m.Options = d.options(v)
 		case "engine":
-			switch m.Engine = d.text(key, v); m.Engine {
-			case "browser", "":
-			case "http":
-				d.bad(key, `engine "http" is not in this version of rollcall: delete the line and the same driver runs in the browser`)
-			default:
-				d.bad(key, `engine must be "browser", not %q`, m.Engine)
-			}
+			m.Engine, m.Engines = d.engine(key, v)
 		case "dismiss":
 			m.Dismiss = d.list(key, v)
 		case "probe":
@@ -338,6 +332,30 @@ func (d *decoder) options(v lua.LValue) map[string]core.Option {
 		out[name] = o
 	})
 	return out
+}
+
+// engine is one for all phases, or by phase.
+func (d *decoder) engine(key string, v lua.LValue) (string, map[core.Phase]string) {
+	one := func(path string, v lua.LValue) string {
+		e := d.text(path, v)
+		if e != core.EngineBrowser && e != core.EngineHTTP {
+			d.bad(path, `%s must be "browser" or "http", not %q`, path, e)
+		}
+		return e
+	}
+	if _, by := v.(*lua.LTable); !by {
+		return one(key, v), nil
+	}
+	known, engines := []string{}, map[core.Phase]string{}
+	for _, p := range core.Phases {
+		known = append(known, string(p))
+	}
+	t := d.table(key, v)
+	if t == nil {
+		return core.EngineBrowser, nil
+	}
+	d.keys(t, key, known, func(name, path string, v lua.LValue) { engines[core.Phase(name)] = one(path, v) })
+	return core.EngineBrowser, engines
 }
 
 func (d *decoder) permissions(v lua.LValue) []string {

@@ -271,3 +271,36 @@ tests = { { "t", phase = "register", site = { ["GET /"] = "<button id=go>Go" }, 
 		}
 	}
 }
+
+// TestADriverIsTestedInItsEngine runs the same driver with and without a browser.
+func TestADriverIsTestedInItsEngine(t *testing.T) {
+	const body = `
+function driver.login(page, task)
+  page:open("/login")
+  page:fill("#user", task.username)
+  page:fill("[type=password]", task.password)
+  local seen = page:click("#go", { inside = "#bye", refused = ".error" })
+  return outcome.done { note = page:exists("#scripted") and "a script ran" or "plain" }
+end
+driver.tests = { { "signs in", phase = "login",
+  site = { ["GET /login"] = "<form method=post><input id=user name=u><input type=password name=p><input type=hidden name=csrf value=t1><button id=go>Go</button></form>",
+    ["POST /login"] = "<a id=bye href=/bye>Sign out</a><script>document.body.insertAdjacentHTML('beforeend', '<p id=scripted>yes</p>')</script>" },
+  want = { status = "done", facts = { note = %q }, sent = { ["POST /login"] = { u = "{username}", p = "{password}", csrf = "t1" } } } } }`
+	for engine, note := range map[string]string{`"http"`: "plain", `"browser"`: "a script ran", `{ login = "http" }`: "plain", `{ register = "http" }`: "a script ran"} {
+		t.Run(engine, func(t *testing.T) {
+			d, err := Load(family("driver.engine = " + engine + fmt.Sprintf(body, note)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			results, err := RunTests(t.Context(), d, testOptions())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range results {
+				if !r.Passed() {
+					t.Errorf("%s: %v %v", r.Test.Name, r.Failures, r.Log)
+				}
+			}
+		})
+	}
+}

@@ -107,6 +107,9 @@ func (d *Driver) runTest(ctx context.Context, o TestOptions, t Test, r *TestResu
 		return fmt.Errorf("open a browser context: %w", err)
 	}
 	defer release()
+	if d.manifest.EngineOf(t.Phase) == core.EngineHTTP {
+		session.ControlURL, session.ContextID, session.TargetID = "", "", ""
+	}
 	session.Base, session.Services = strings.TrimRight(base, "/"), services
 	got, err := d.Run(ctx, t.Phase, task, session)
 	r.Log = services.lines

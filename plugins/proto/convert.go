@@ -184,11 +184,15 @@ func FromManifest(m core.Manifest) (*Manifest, error) {
 	for i, p := range m.Phases {
 		phases[i] = valid(string(p))
 	}
+	engines := map[string]string{}
+	for p, e := range m.Engines {
+		engines[valid(string(p))] = valid(e)
+	}
 	return &Manifest{
 		Api: int64(m.API), Name: valid(m.Name), Version: valid(m.Version), Summary: valid(m.Summary),
 		Domains: valids(m.Domains), Family: m.Family, Hosts: valids(m.Hosts), Needs: valids(m.Needs), Wants: valids(m.Wants),
 		Limits: each(m.Limits, fromLimit), Pace: &Pace{EveryNs: int64(m.Pace.Every), Concurrency: int64(m.Pace.Concurrency)},
-		Options: options, Engine: valid(m.Engine), Dismiss: valids(m.Dismiss),
+		Options: options, Engine: valid(m.Engine), Engines: engines, Dismiss: valids(m.Dismiss),
 		Probe:  &Probe{Authoritative: m.Probe.Authoritative, SettleNs: int64(m.Probe.Settle)},
 		Public: m.Public, Permissions: valids(m.Permissions), Skip: valid(m.Skip), Phases: phases,
 	}, nil
@@ -200,6 +204,13 @@ func (m *Manifest) Core() core.Manifest {
 	for _, p := range m.GetPhases() {
 		phases = append(phases, core.Phase(p))
 	}
+	var engines map[core.Phase]string
+	for p, e := range m.GetEngines() {
+		if engines == nil {
+			engines = map[core.Phase]string{}
+		}
+		engines[core.Phase(p)] = e
+	}
 	return core.Manifest{
 		API: int(m.GetApi()), Name: m.GetName(), Version: m.GetVersion(), Summary: m.GetSummary(),
 		Domains: m.GetDomains(), Family: m.GetFamily(), Hosts: m.GetHosts(), Needs: m.GetNeeds(), Wants: m.GetWants(),
@@ -208,7 +219,7 @@ func (m *Manifest) Core() core.Manifest {
 		Options: each(m.GetOptions(), func(o *Option) core.Option {
 			return core.Option{Default: o.GetDefault().core(), Help: o.GetHelp()}
 		}),
-		Engine: m.GetEngine(), Dismiss: m.GetDismiss(),
+		Engine: m.GetEngine(), Engines: engines, Dismiss: m.GetDismiss(),
 		Probe:  core.Probe{Authoritative: m.GetProbe().GetAuthoritative(), Settle: time.Duration(m.GetProbe().GetSettleNs())},
 		Public: m.GetPublic(), Permissions: m.GetPermissions(), Skip: m.GetSkip(), Phases: phases,
 	}

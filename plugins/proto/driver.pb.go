@@ -1007,6 +1007,7 @@ type Manifest struct {
 	Permissions   []string               `protobuf:"bytes,17,rep,name=permissions,proto3" json:"permissions,omitempty"`
 	Skip          string                 `protobuf:"bytes,18,opt,name=skip,proto3" json:"skip,omitempty"`
 	Phases        []string               `protobuf:"bytes,19,rep,name=phases,proto3" json:"phases,omitempty"`
+	Engines       map[string]string      `protobuf:"bytes,20,rep,name=engines,proto3" json:"engines,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // by phase
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1170,6 +1171,13 @@ func (x *Manifest) GetSkip() string {
 func (x *Manifest) GetPhases() []string {
 	if x != nil {
 		return x.Phases
+	}
+	return nil
+}
+
+func (x *Manifest) GetEngines() map[string]string {
+	if x != nil {
+		return x.Engines
 	}
 	return nil
 }
@@ -3000,6 +3008,270 @@ func (*ShotReply) Descriptor() ([]byte, []int) {
 	return file_driver_proto_rawDescGZIP(), []int{44}
 }
 
+type CookiesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Run           string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	Keep          bool                   `protobuf:"varint,2,opt,name=keep,proto3" json:"keep,omitempty"` // cookies take the place of those that are kept
+	Cookies       []*Cookie              `protobuf:"bytes,3,rep,name=cookies,proto3" json:"cookies,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CookiesRequest) Reset() {
+	*x = CookiesRequest{}
+	mi := &file_driver_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CookiesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CookiesRequest) ProtoMessage() {}
+
+func (x *CookiesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_driver_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CookiesRequest.ProtoReflect.Descriptor instead.
+func (*CookiesRequest) Descriptor() ([]byte, []int) {
+	return file_driver_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *CookiesRequest) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
+func (x *CookiesRequest) GetKeep() bool {
+	if x != nil {
+		return x.Keep
+	}
+	return false
+}
+
+func (x *CookiesRequest) GetCookies() []*Cookie {
+	if x != nil {
+		return x.Cookies
+	}
+	return nil
+}
+
+type CookiesReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cookies       []*Cookie              `protobuf:"bytes,1,rep,name=cookies,proto3" json:"cookies,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CookiesReply) Reset() {
+	*x = CookiesReply{}
+	mi := &file_driver_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CookiesReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CookiesReply) ProtoMessage() {}
+
+func (x *CookiesReply) ProtoReflect() protoreflect.Message {
+	mi := &file_driver_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CookiesReply.ProtoReflect.Descriptor instead.
+func (*CookiesReply) Descriptor() ([]byte, []int) {
+	return file_driver_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *CookiesReply) GetCookies() []*Cookie {
+	if x != nil {
+		return x.Cookies
+	}
+	return nil
+}
+
+type Cookie struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"` // a secret
+	Domain        string                 `protobuf:"bytes,3,opt,name=domain,proto3" json:"domain,omitempty"`
+	Wide          bool                   `protobuf:"varint,4,opt,name=wide,proto3" json:"wide,omitempty"` // for the hosts below domain too
+	Path          string                 `protobuf:"bytes,5,opt,name=path,proto3" json:"path,omitempty"`
+	Secure        bool                   `protobuf:"varint,6,opt,name=secure,proto3" json:"secure,omitempty"`
+	HttpOnly      bool                   `protobuf:"varint,7,opt,name=http_only,json=httpOnly,proto3" json:"http_only,omitempty"`
+	SameSite      string                 `protobuf:"bytes,8,opt,name=same_site,json=sameSite,proto3" json:"same_site,omitempty"`
+	Expires       int64                  `protobuf:"varint,9,opt,name=expires,proto3" json:"expires,omitempty"` // Unix time in seconds; 0: ends with the session
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Cookie) Reset() {
+	*x = Cookie{}
+	mi := &file_driver_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Cookie) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Cookie) ProtoMessage() {}
+
+func (x *Cookie) ProtoReflect() protoreflect.Message {
+	mi := &file_driver_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Cookie.ProtoReflect.Descriptor instead.
+func (*Cookie) Descriptor() ([]byte, []int) {
+	return file_driver_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *Cookie) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Cookie) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *Cookie) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *Cookie) GetWide() bool {
+	if x != nil {
+		return x.Wide
+	}
+	return false
+}
+
+func (x *Cookie) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *Cookie) GetSecure() bool {
+	if x != nil {
+		return x.Secure
+	}
+	return false
+}
+
+func (x *Cookie) GetHttpOnly() bool {
+	if x != nil {
+		return x.HttpOnly
+	}
+	return false
+}
+
+func (x *Cookie) GetSameSite() string {
+	if x != nil {
+		return x.SameSite
+	}
+	return ""
+}
+
+func (x *Cookie) GetExpires() int64 {
+	if x != nil {
+		return x.Expires
+	}
+	return 0
+}
+
+type ReadAssetReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	File          string                 `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	Data          []byte                 `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadAssetReply) Reset() {
+	*x = ReadAssetReply{}
+	mi := &file_driver_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadAssetReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadAssetReply) ProtoMessage() {}
+
+func (x *ReadAssetReply) ProtoReflect() protoreflect.Message {
+	mi := &file_driver_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadAssetReply.ProtoReflect.Descriptor instead.
+func (*ReadAssetReply) Descriptor() ([]byte, []int) {
+	return file_driver_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *ReadAssetReply) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *ReadAssetReply) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 var File_driver_proto protoreflect.FileDescriptor
 
 const file_driver_proto_rawDesc = "" +
@@ -3096,7 +3368,7 @@ const file_driver_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\v2\x19.rollcall.driver.v1.ValueR\x05value:\x028\x01\x1a9\n" +
 	"\vFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x84\x06\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x85\a\n" +
 	"\bManifest\x12\x10\n" +
 	"\x03api\x18\x01 \x01(\x03R\x03api\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -3117,13 +3389,17 @@ const file_driver_proto_rawDesc = "" +
 	"\x06public\x18\x10 \x01(\bR\x06public\x12 \n" +
 	"\vpermissions\x18\x11 \x03(\tR\vpermissions\x12\x12\n" +
 	"\x04skip\x18\x12 \x01(\tR\x04skip\x12\x16\n" +
-	"\x06phases\x18\x13 \x03(\tR\x06phases\x1aT\n" +
+	"\x06phases\x18\x13 \x03(\tR\x06phases\x12C\n" +
+	"\aengines\x18\x14 \x03(\v2).rollcall.driver.v1.Manifest.EnginesEntryR\aengines\x1aT\n" +
 	"\vLimitsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12/\n" +
 	"\x05value\x18\x02 \x01(\v2\x19.rollcall.driver.v1.LimitR\x05value:\x028\x01\x1aV\n" +
 	"\fOptionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x120\n" +
-	"\x05value\x18\x02 \x01(\v2\x1a.rollcall.driver.v1.OptionR\x05value:\x028\x01\"\xd1\x01\n" +
+	"\x05value\x18\x02 \x01(\v2\x1a.rollcall.driver.v1.OptionR\x05value:\x028\x01\x1a:\n" +
+	"\fEnginesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd1\x01\n" +
 	"\x05Limit\x12\x10\n" +
 	"\x03min\x18\x01 \x01(\x03R\x03min\x12\x10\n" +
 	"\x03max\x18\x02 \x01(\x03R\x03max\x12\x14\n" +
@@ -3250,11 +3526,30 @@ const file_driver_proto_rawDesc = "" +
 	"\vShotRequest\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x14\n" +
 	"\x05label\x18\x02 \x01(\tR\x05label\"\v\n" +
-	"\tShotReply2\xe9\x01\n" +
+	"\tShotReply\"l\n" +
+	"\x0eCookiesRequest\x12\x10\n" +
+	"\x03run\x18\x01 \x01(\tR\x03run\x12\x12\n" +
+	"\x04keep\x18\x02 \x01(\bR\x04keep\x124\n" +
+	"\acookies\x18\x03 \x03(\v2\x1a.rollcall.driver.v1.CookieR\acookies\"D\n" +
+	"\fCookiesReply\x124\n" +
+	"\acookies\x18\x01 \x03(\v2\x1a.rollcall.driver.v1.CookieR\acookies\"\xde\x01\n" +
+	"\x06Cookie\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
+	"\x06domain\x18\x03 \x01(\tR\x06domain\x12\x12\n" +
+	"\x04wide\x18\x04 \x01(\bR\x04wide\x12\x12\n" +
+	"\x04path\x18\x05 \x01(\tR\x04path\x12\x16\n" +
+	"\x06secure\x18\x06 \x01(\bR\x06secure\x12\x1b\n" +
+	"\thttp_only\x18\a \x01(\bR\bhttpOnly\x12\x1b\n" +
+	"\tsame_site\x18\b \x01(\tR\bsameSite\x12\x18\n" +
+	"\aexpires\x18\t \x01(\x03R\aexpires\"8\n" +
+	"\x0eReadAssetReply\x12\x12\n" +
+	"\x04file\x18\x01 \x01(\tR\x04file\x12\x12\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data2\xe9\x01\n" +
 	"\x06Driver\x12R\n" +
 	"\bManifest\x12#.rollcall.driver.v1.ManifestRequest\x1a!.rollcall.driver.v1.ManifestReply\x12C\n" +
 	"\x03Run\x12\x1e.rollcall.driver.v1.RunRequest\x1a\x1c.rollcall.driver.v1.RunReply\x12F\n" +
-	"\x04Stop\x12\x1f.rollcall.driver.v1.StopRequest\x1a\x1d.rollcall.driver.v1.StopReply2\xb9\x05\n" +
+	"\x04Stop\x12\x1f.rollcall.driver.v1.StopRequest\x1a\x1d.rollcall.driver.v1.StopReply2\xdd\x06\n" +
 	"\bServices\x12L\n" +
 	"\x06Commit\x12!.rollcall.driver.v1.CommitRequest\x1a\x1f.rollcall.driver.v1.CommitReply\x12U\n" +
 	"\tCommitted\x12$.rollcall.driver.v1.CommittedRequest\x1a\".rollcall.driver.v1.CommittedReply\x12F\n" +
@@ -3264,7 +3559,9 @@ const file_driver_proto_rawDesc = "" +
 	"\x05Asset\x12 .rollcall.driver.v1.AssetRequest\x1a\x1e.rollcall.driver.v1.AssetReply\x12I\n" +
 	"\x05Human\x12 .rollcall.driver.v1.HumanRequest\x1a\x1e.rollcall.driver.v1.HumanReply\x12C\n" +
 	"\x03Log\x12\x1e.rollcall.driver.v1.LogRequest\x1a\x1c.rollcall.driver.v1.LogReply\x12F\n" +
-	"\x04Shot\x12\x1f.rollcall.driver.v1.ShotRequest\x1a\x1d.rollcall.driver.v1.ShotReplyB0Z.github.com/rollcall-run/rollcall/plugins/protob\x06proto3"
+	"\x04Shot\x12\x1f.rollcall.driver.v1.ShotRequest\x1a\x1d.rollcall.driver.v1.ShotReply\x12O\n" +
+	"\aCookies\x12\".rollcall.driver.v1.CookiesRequest\x1a .rollcall.driver.v1.CookiesReply\x12Q\n" +
+	"\tReadAsset\x12 .rollcall.driver.v1.AssetRequest\x1a\".rollcall.driver.v1.ReadAssetReplyB0Z.github.com/rollcall-run/rollcall/plugins/protob\x06proto3"
 
 var (
 	file_driver_proto_rawDescOnce sync.Once
@@ -3278,7 +3575,7 @@ func file_driver_proto_rawDescGZIP() []byte {
 	return file_driver_proto_rawDescData
 }
 
-var file_driver_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
+var file_driver_proto_msgTypes = make([]protoimpl.MessageInfo, 59)
 var file_driver_proto_goTypes = []any{
 	(*ManifestRequest)(nil),  // 0: rollcall.driver.v1.ManifestRequest
 	(*ManifestReply)(nil),    // 1: rollcall.driver.v1.ManifestReply
@@ -3325,15 +3622,20 @@ var file_driver_proto_goTypes = []any{
 	(*LogReply)(nil),         // 42: rollcall.driver.v1.LogReply
 	(*ShotRequest)(nil),      // 43: rollcall.driver.v1.ShotRequest
 	(*ShotReply)(nil),        // 44: rollcall.driver.v1.ShotReply
-	nil,                      // 45: rollcall.driver.v1.Task.FactsEntry
-	nil,                      // 46: rollcall.driver.v1.Task.OptionsEntry
-	nil,                      // 47: rollcall.driver.v1.Entity.FieldsEntry
-	nil,                      // 48: rollcall.driver.v1.Entity.ExtraEntry
-	nil,                      // 49: rollcall.driver.v1.Outcome.FactsEntry
-	nil,                      // 50: rollcall.driver.v1.Outcome.FieldsEntry
-	nil,                      // 51: rollcall.driver.v1.Manifest.LimitsEntry
-	nil,                      // 52: rollcall.driver.v1.Manifest.OptionsEntry
-	nil,                      // 53: rollcall.driver.v1.CommitRequest.FactsEntry
+	(*CookiesRequest)(nil),   // 45: rollcall.driver.v1.CookiesRequest
+	(*CookiesReply)(nil),     // 46: rollcall.driver.v1.CookiesReply
+	(*Cookie)(nil),           // 47: rollcall.driver.v1.Cookie
+	(*ReadAssetReply)(nil),   // 48: rollcall.driver.v1.ReadAssetReply
+	nil,                      // 49: rollcall.driver.v1.Task.FactsEntry
+	nil,                      // 50: rollcall.driver.v1.Task.OptionsEntry
+	nil,                      // 51: rollcall.driver.v1.Entity.FieldsEntry
+	nil,                      // 52: rollcall.driver.v1.Entity.ExtraEntry
+	nil,                      // 53: rollcall.driver.v1.Outcome.FactsEntry
+	nil,                      // 54: rollcall.driver.v1.Outcome.FieldsEntry
+	nil,                      // 55: rollcall.driver.v1.Manifest.LimitsEntry
+	nil,                      // 56: rollcall.driver.v1.Manifest.OptionsEntry
+	nil,                      // 57: rollcall.driver.v1.Manifest.EnginesEntry
+	nil,                      // 58: rollcall.driver.v1.CommitRequest.FactsEntry
 }
 var file_driver_proto_depIdxs = []int32{
 	6,  // 0: rollcall.driver.v1.ManifestRequest.driver:type_name -> rollcall.driver.v1.DriverRef
@@ -3344,68 +3646,75 @@ var file_driver_proto_depIdxs = []int32{
 	13, // 5: rollcall.driver.v1.RunReply.outcome:type_name -> rollcall.driver.v1.Outcome
 	7,  // 6: rollcall.driver.v1.DriverRef.source:type_name -> rollcall.driver.v1.Source
 	10, // 7: rollcall.driver.v1.Task.entity:type_name -> rollcall.driver.v1.Entity
-	45, // 8: rollcall.driver.v1.Task.facts:type_name -> rollcall.driver.v1.Task.FactsEntry
-	46, // 9: rollcall.driver.v1.Task.options:type_name -> rollcall.driver.v1.Task.OptionsEntry
-	47, // 10: rollcall.driver.v1.Entity.fields:type_name -> rollcall.driver.v1.Entity.FieldsEntry
-	48, // 11: rollcall.driver.v1.Entity.extra:type_name -> rollcall.driver.v1.Entity.ExtraEntry
-	49, // 12: rollcall.driver.v1.Outcome.facts:type_name -> rollcall.driver.v1.Outcome.FactsEntry
-	50, // 13: rollcall.driver.v1.Outcome.fields:type_name -> rollcall.driver.v1.Outcome.FieldsEntry
-	51, // 14: rollcall.driver.v1.Manifest.limits:type_name -> rollcall.driver.v1.Manifest.LimitsEntry
+	49, // 8: rollcall.driver.v1.Task.facts:type_name -> rollcall.driver.v1.Task.FactsEntry
+	50, // 9: rollcall.driver.v1.Task.options:type_name -> rollcall.driver.v1.Task.OptionsEntry
+	51, // 10: rollcall.driver.v1.Entity.fields:type_name -> rollcall.driver.v1.Entity.FieldsEntry
+	52, // 11: rollcall.driver.v1.Entity.extra:type_name -> rollcall.driver.v1.Entity.ExtraEntry
+	53, // 12: rollcall.driver.v1.Outcome.facts:type_name -> rollcall.driver.v1.Outcome.FactsEntry
+	54, // 13: rollcall.driver.v1.Outcome.fields:type_name -> rollcall.driver.v1.Outcome.FieldsEntry
+	55, // 14: rollcall.driver.v1.Manifest.limits:type_name -> rollcall.driver.v1.Manifest.LimitsEntry
 	17, // 15: rollcall.driver.v1.Manifest.pace:type_name -> rollcall.driver.v1.Pace
-	52, // 16: rollcall.driver.v1.Manifest.options:type_name -> rollcall.driver.v1.Manifest.OptionsEntry
+	56, // 16: rollcall.driver.v1.Manifest.options:type_name -> rollcall.driver.v1.Manifest.OptionsEntry
 	19, // 17: rollcall.driver.v1.Manifest.probe:type_name -> rollcall.driver.v1.Probe
-	16, // 18: rollcall.driver.v1.Limit.fit:type_name -> rollcall.driver.v1.Fit
-	11, // 19: rollcall.driver.v1.Option.default:type_name -> rollcall.driver.v1.Setting
-	21, // 20: rollcall.driver.v1.Error.fault:type_name -> rollcall.driver.v1.Fault
-	53, // 21: rollcall.driver.v1.CommitRequest.facts:type_name -> rollcall.driver.v1.CommitRequest.FactsEntry
-	27, // 22: rollcall.driver.v1.MailRequest.query:type_name -> rollcall.driver.v1.MailQuery
-	29, // 23: rollcall.driver.v1.MailReply.message:type_name -> rollcall.driver.v1.MailMessage
-	8,  // 24: rollcall.driver.v1.MailMessage.link:type_name -> rollcall.driver.v1.Value
-	8,  // 25: rollcall.driver.v1.MailMessage.code:type_name -> rollcall.driver.v1.Value
-	8,  // 26: rollcall.driver.v1.MailMessage.text:type_name -> rollcall.driver.v1.Value
-	8,  // 27: rollcall.driver.v1.TOTPReply.code:type_name -> rollcall.driver.v1.Value
-	8,  // 28: rollcall.driver.v1.EnrolTOTPRequest.secret:type_name -> rollcall.driver.v1.Value
-	16, // 29: rollcall.driver.v1.AssetRequest.fit:type_name -> rollcall.driver.v1.Fit
-	37, // 30: rollcall.driver.v1.HumanRequest.ask:type_name -> rollcall.driver.v1.Ask
-	39, // 31: rollcall.driver.v1.HumanReply.answer:type_name -> rollcall.driver.v1.Answer
-	8,  // 32: rollcall.driver.v1.Answer.text:type_name -> rollcall.driver.v1.Value
-	41, // 33: rollcall.driver.v1.LogRequest.attrs:type_name -> rollcall.driver.v1.LogAttr
-	8,  // 34: rollcall.driver.v1.Task.FactsEntry.value:type_name -> rollcall.driver.v1.Value
-	11, // 35: rollcall.driver.v1.Task.OptionsEntry.value:type_name -> rollcall.driver.v1.Setting
-	8,  // 36: rollcall.driver.v1.Entity.FieldsEntry.value:type_name -> rollcall.driver.v1.Value
-	8,  // 37: rollcall.driver.v1.Outcome.FactsEntry.value:type_name -> rollcall.driver.v1.Value
-	15, // 38: rollcall.driver.v1.Manifest.LimitsEntry.value:type_name -> rollcall.driver.v1.Limit
-	18, // 39: rollcall.driver.v1.Manifest.OptionsEntry.value:type_name -> rollcall.driver.v1.Option
-	8,  // 40: rollcall.driver.v1.CommitRequest.FactsEntry.value:type_name -> rollcall.driver.v1.Value
-	0,  // 41: rollcall.driver.v1.Driver.Manifest:input_type -> rollcall.driver.v1.ManifestRequest
-	2,  // 42: rollcall.driver.v1.Driver.Run:input_type -> rollcall.driver.v1.RunRequest
-	4,  // 43: rollcall.driver.v1.Driver.Stop:input_type -> rollcall.driver.v1.StopRequest
-	22, // 44: rollcall.driver.v1.Services.Commit:input_type -> rollcall.driver.v1.CommitRequest
-	24, // 45: rollcall.driver.v1.Services.Committed:input_type -> rollcall.driver.v1.CommittedRequest
-	26, // 46: rollcall.driver.v1.Services.Mail:input_type -> rollcall.driver.v1.MailRequest
-	30, // 47: rollcall.driver.v1.Services.TOTP:input_type -> rollcall.driver.v1.TOTPRequest
-	32, // 48: rollcall.driver.v1.Services.EnrolTOTP:input_type -> rollcall.driver.v1.EnrolTOTPRequest
-	34, // 49: rollcall.driver.v1.Services.Asset:input_type -> rollcall.driver.v1.AssetRequest
-	36, // 50: rollcall.driver.v1.Services.Human:input_type -> rollcall.driver.v1.HumanRequest
-	40, // 51: rollcall.driver.v1.Services.Log:input_type -> rollcall.driver.v1.LogRequest
-	43, // 52: rollcall.driver.v1.Services.Shot:input_type -> rollcall.driver.v1.ShotRequest
-	1,  // 53: rollcall.driver.v1.Driver.Manifest:output_type -> rollcall.driver.v1.ManifestReply
-	3,  // 54: rollcall.driver.v1.Driver.Run:output_type -> rollcall.driver.v1.RunReply
-	5,  // 55: rollcall.driver.v1.Driver.Stop:output_type -> rollcall.driver.v1.StopReply
-	23, // 56: rollcall.driver.v1.Services.Commit:output_type -> rollcall.driver.v1.CommitReply
-	25, // 57: rollcall.driver.v1.Services.Committed:output_type -> rollcall.driver.v1.CommittedReply
-	28, // 58: rollcall.driver.v1.Services.Mail:output_type -> rollcall.driver.v1.MailReply
-	31, // 59: rollcall.driver.v1.Services.TOTP:output_type -> rollcall.driver.v1.TOTPReply
-	33, // 60: rollcall.driver.v1.Services.EnrolTOTP:output_type -> rollcall.driver.v1.EnrolTOTPReply
-	35, // 61: rollcall.driver.v1.Services.Asset:output_type -> rollcall.driver.v1.AssetReply
-	38, // 62: rollcall.driver.v1.Services.Human:output_type -> rollcall.driver.v1.HumanReply
-	42, // 63: rollcall.driver.v1.Services.Log:output_type -> rollcall.driver.v1.LogReply
-	44, // 64: rollcall.driver.v1.Services.Shot:output_type -> rollcall.driver.v1.ShotReply
-	53, // [53:65] is the sub-list for method output_type
-	41, // [41:53] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	57, // 18: rollcall.driver.v1.Manifest.engines:type_name -> rollcall.driver.v1.Manifest.EnginesEntry
+	16, // 19: rollcall.driver.v1.Limit.fit:type_name -> rollcall.driver.v1.Fit
+	11, // 20: rollcall.driver.v1.Option.default:type_name -> rollcall.driver.v1.Setting
+	21, // 21: rollcall.driver.v1.Error.fault:type_name -> rollcall.driver.v1.Fault
+	58, // 22: rollcall.driver.v1.CommitRequest.facts:type_name -> rollcall.driver.v1.CommitRequest.FactsEntry
+	27, // 23: rollcall.driver.v1.MailRequest.query:type_name -> rollcall.driver.v1.MailQuery
+	29, // 24: rollcall.driver.v1.MailReply.message:type_name -> rollcall.driver.v1.MailMessage
+	8,  // 25: rollcall.driver.v1.MailMessage.link:type_name -> rollcall.driver.v1.Value
+	8,  // 26: rollcall.driver.v1.MailMessage.code:type_name -> rollcall.driver.v1.Value
+	8,  // 27: rollcall.driver.v1.MailMessage.text:type_name -> rollcall.driver.v1.Value
+	8,  // 28: rollcall.driver.v1.TOTPReply.code:type_name -> rollcall.driver.v1.Value
+	8,  // 29: rollcall.driver.v1.EnrolTOTPRequest.secret:type_name -> rollcall.driver.v1.Value
+	16, // 30: rollcall.driver.v1.AssetRequest.fit:type_name -> rollcall.driver.v1.Fit
+	37, // 31: rollcall.driver.v1.HumanRequest.ask:type_name -> rollcall.driver.v1.Ask
+	39, // 32: rollcall.driver.v1.HumanReply.answer:type_name -> rollcall.driver.v1.Answer
+	8,  // 33: rollcall.driver.v1.Answer.text:type_name -> rollcall.driver.v1.Value
+	41, // 34: rollcall.driver.v1.LogRequest.attrs:type_name -> rollcall.driver.v1.LogAttr
+	47, // 35: rollcall.driver.v1.CookiesRequest.cookies:type_name -> rollcall.driver.v1.Cookie
+	47, // 36: rollcall.driver.v1.CookiesReply.cookies:type_name -> rollcall.driver.v1.Cookie
+	8,  // 37: rollcall.driver.v1.Task.FactsEntry.value:type_name -> rollcall.driver.v1.Value
+	11, // 38: rollcall.driver.v1.Task.OptionsEntry.value:type_name -> rollcall.driver.v1.Setting
+	8,  // 39: rollcall.driver.v1.Entity.FieldsEntry.value:type_name -> rollcall.driver.v1.Value
+	8,  // 40: rollcall.driver.v1.Outcome.FactsEntry.value:type_name -> rollcall.driver.v1.Value
+	15, // 41: rollcall.driver.v1.Manifest.LimitsEntry.value:type_name -> rollcall.driver.v1.Limit
+	18, // 42: rollcall.driver.v1.Manifest.OptionsEntry.value:type_name -> rollcall.driver.v1.Option
+	8,  // 43: rollcall.driver.v1.CommitRequest.FactsEntry.value:type_name -> rollcall.driver.v1.Value
+	0,  // 44: rollcall.driver.v1.Driver.Manifest:input_type -> rollcall.driver.v1.ManifestRequest
+	2,  // 45: rollcall.driver.v1.Driver.Run:input_type -> rollcall.driver.v1.RunRequest
+	4,  // 46: rollcall.driver.v1.Driver.Stop:input_type -> rollcall.driver.v1.StopRequest
+	22, // 47: rollcall.driver.v1.Services.Commit:input_type -> rollcall.driver.v1.CommitRequest
+	24, // 48: rollcall.driver.v1.Services.Committed:input_type -> rollcall.driver.v1.CommittedRequest
+	26, // 49: rollcall.driver.v1.Services.Mail:input_type -> rollcall.driver.v1.MailRequest
+	30, // 50: rollcall.driver.v1.Services.TOTP:input_type -> rollcall.driver.v1.TOTPRequest
+	32, // 51: rollcall.driver.v1.Services.EnrolTOTP:input_type -> rollcall.driver.v1.EnrolTOTPRequest
+	34, // 52: rollcall.driver.v1.Services.Asset:input_type -> rollcall.driver.v1.AssetRequest
+	36, // 53: rollcall.driver.v1.Services.Human:input_type -> rollcall.driver.v1.HumanRequest
+	40, // 54: rollcall.driver.v1.Services.Log:input_type -> rollcall.driver.v1.LogRequest
+	43, // 55: rollcall.driver.v1.Services.Shot:input_type -> rollcall.driver.v1.ShotRequest
+	45, // 56: rollcall.driver.v1.Services.Cookies:input_type -> rollcall.driver.v1.CookiesRequest
+	34, // 57: rollcall.driver.v1.Services.ReadAsset:input_type -> rollcall.driver.v1.AssetRequest
+	1,  // 58: rollcall.driver.v1.Driver.Manifest:output_type -> rollcall.driver.v1.ManifestReply
+	3,  // 59: rollcall.driver.v1.Driver.Run:output_type -> rollcall.driver.v1.RunReply
+	5,  // 60: rollcall.driver.v1.Driver.Stop:output_type -> rollcall.driver.v1.StopReply
+	23, // 61: rollcall.driver.v1.Services.Commit:output_type -> rollcall.driver.v1.CommitReply
+	25, // 62: rollcall.driver.v1.Services.Committed:output_type -> rollcall.driver.v1.CommittedReply
+	28, // 63: rollcall.driver.v1.Services.Mail:output_type -> rollcall.driver.v1.MailReply
+	31, // 64: rollcall.driver.v1.Services.TOTP:output_type -> rollcall.driver.v1.TOTPReply
+	33, // 65: rollcall.driver.v1.Services.EnrolTOTP:output_type -> rollcall.driver.v1.EnrolTOTPReply
+	35, // 66: rollcall.driver.v1.Services.Asset:output_type -> rollcall.driver.v1.AssetReply
+	38, // 67: rollcall.driver.v1.Services.Human:output_type -> rollcall.driver.v1.HumanReply
+	42, // 68: rollcall.driver.v1.Services.Log:output_type -> rollcall.driver.v1.LogReply
+	44, // 69: rollcall.driver.v1.Services.Shot:output_type -> rollcall.driver.v1.ShotReply
+	46, // 70: rollcall.driver.v1.Services.Cookies:output_type -> rollcall.driver.v1.CookiesReply
+	48, // 71: rollcall.driver.v1.Services.ReadAsset:output_type -> rollcall.driver.v1.ReadAssetReply
+	58, // [58:72] is the sub-list for method output_type
+	44, // [44:58] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_driver_proto_init() }
@@ -3433,7 +3742,7 @@ func file_driver_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_driver_proto_rawDesc), len(file_driver_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   54,
+			NumMessages:   59,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -235,6 +235,8 @@ const (
 	Services_Human_FullMethodName     = "/rollcall.driver.v1.Services/Human"
 	Services_Log_FullMethodName       = "/rollcall.driver.v1.Services/Log"
 	Services_Shot_FullMethodName      = "/rollcall.driver.v1.Services/Shot"
+	Services_Cookies_FullMethodName   = "/rollcall.driver.v1.Services/Cookies"
+	Services_ReadAsset_FullMethodName = "/rollcall.driver.v1.Services/ReadAsset"
 )
 
 // ServicesClient is the client API for Services service.
@@ -264,6 +266,10 @@ type ServicesClient interface {
 	Log(ctx context.Context, in *LogRequest, opts ...grpc.CallOption) (*LogReply, error)
 	// Shot keeps a picture of the page.
 	Shot(ctx context.Context, in *ShotRequest, opts ...grpc.CallOption) (*ShotReply, error)
+	// Cookies are those of a session without a browser, after what the request keeps.
+	Cookies(ctx context.Context, in *CookiesRequest, opts ...grpc.CallOption) (*CookiesReply, error)
+	// ReadAsset is the bytes of a fitted image.
+	ReadAsset(ctx context.Context, in *AssetRequest, opts ...grpc.CallOption) (*ReadAssetReply, error)
 }
 
 type servicesClient struct {
@@ -364,6 +370,26 @@ func (c *servicesClient) Shot(ctx context.Context, in *ShotRequest, opts ...grpc
 	return out, nil
 }
 
+func (c *servicesClient) Cookies(ctx context.Context, in *CookiesRequest, opts ...grpc.CallOption) (*CookiesReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CookiesReply)
+	err := c.cc.Invoke(ctx, Services_Cookies_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *servicesClient) ReadAsset(ctx context.Context, in *AssetRequest, opts ...grpc.CallOption) (*ReadAssetReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReadAssetReply)
+	err := c.cc.Invoke(ctx, Services_ReadAsset_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ServicesServer is the server API for Services service.
 // All implementations must embed UnimplementedServicesServer
 // for forward compatibility.
@@ -391,6 +417,10 @@ type ServicesServer interface {
 	Log(context.Context, *LogRequest) (*LogReply, error)
 	// Shot keeps a picture of the page.
 	Shot(context.Context, *ShotRequest) (*ShotReply, error)
+	// Cookies are those of a session without a browser, after what the request keeps.
+	Cookies(context.Context, *CookiesRequest) (*CookiesReply, error)
+	// ReadAsset is the bytes of a fitted image.
+	ReadAsset(context.Context, *AssetRequest) (*ReadAssetReply, error)
 	mustEmbedUnimplementedServicesServer()
 }
 
@@ -427,6 +457,12 @@ func (UnimplementedServicesServer) Log(context.Context, *LogRequest) (*LogReply,
 }
 func (UnimplementedServicesServer) Shot(context.Context, *ShotRequest) (*ShotReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Shot not implemented")
+}
+func (UnimplementedServicesServer) Cookies(context.Context, *CookiesRequest) (*CookiesReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Cookies not implemented")
+}
+func (UnimplementedServicesServer) ReadAsset(context.Context, *AssetRequest) (*ReadAssetReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReadAsset not implemented")
 }
 func (UnimplementedServicesServer) mustEmbedUnimplementedServicesServer() {}
 func (UnimplementedServicesServer) testEmbeddedByValue()                  {}
@@ -611,6 +647,42 @@ func _Services_Shot_Handler(srv interface{}, ctx context.Context, dec func(inter
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Services_Cookies_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CookiesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ServicesServer).Cookies(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Services_Cookies_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ServicesServer).Cookies(ctx, req.(*CookiesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Services_ReadAsset_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AssetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ServicesServer).ReadAsset(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Services_ReadAsset_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ServicesServer).ReadAsset(ctx, req.(*AssetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Services_ServiceDesc is the grpc.ServiceDesc for Services service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -653,6 +725,14 @@ var Services_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Shot",
 			Handler:    _Services_Shot_Handler,
+		},
+		{
+			MethodName: "Cookies",
+			Handler:    _Services_Cookies_Handler,
+		},
+		{
+			MethodName: "ReadAsset",
+			Handler:    _Services_ReadAsset_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

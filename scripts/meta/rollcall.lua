@@ -40,7 +40,7 @@
 ---@field limits? table<rollcall.Field, rollcall.Limit|rollcall.ImageLimit>
 ---@field pace? rollcall.Pace how often the site may be visited
 ---@field options? table<string, { [1]: string|number|boolean, [2]: string }> settings per site: default and help
----@field engine? "browser"
+---@field engine? "browser"|"http"|table<string, "browser"|"http"> what shows the pages, in all phases or by phase; http is plain HTML
 ---@field dismiss? string[] locators of banners that are clicked when they are in the way
 ---@field probe? rollcall.Probe
 ---@field public? boolean false when profiles can't be read logged-out
