@@ -234,6 +234,21 @@ login = function(page, task) return outcome.refused(task.options.said, { { code 
 	}
 }
 
+func TestASecretIsNeverReported(t *testing.T) {
+	for _, name := range []string{"username", "email", "note"} {
+		for _, done := range []string{name + " = task.password", "facts = { " + name + " = task.password }"} {
+			_, err := phase(t, "return outcome.done { "+done+" }")
+			if err == nil || !strings.Contains(err.Error(), name+" is reported as it is and can't be a secret") {
+				t.Errorf("%s: got %v", done, err)
+			}
+		}
+	}
+	out, err := phase(t, "return outcome.done { facts = { password = task.password, mine = task.password } }")
+	if err != nil || !out.Facts["password"].IsSecret() || !out.Facts["mine"].IsSecret() {
+		t.Errorf("a secret can't be kept as a fact: %v", err)
+	}
+}
+
 func TestRunsShareNothing(t *testing.T) {
 	src := Source{Name: "x", Text: []byte(`local seen = {}
 return { api = 1, name = "x", version = "1.0.0", summary = "s", family = true,
