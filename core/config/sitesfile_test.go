@@ -10,15 +10,15 @@ import (
 
 func TestSitesFileIsStrict(t *testing.T) {
 	const head = "[sites.\"a.org\"]\nallowed = \"owner\"\n[[sites_file]]\npath = \"s.csv\"\n"
-	cfg := load(t, head, "s.csv", "\ufeffdomain,allowed,expires,driver,base_url,hosts,pace_every,concurrency,on_exists,max_per_day,language\r\n"+
-		"b.org,contract,2027-01-31,mediawiki,https://b.org/w,x.org *.y.org,30s,2,variant,9,vi\r\n\r\nc.org,,,,,,,,,,\r\n")
+	cfg := load(t, head, "s.csv", "\ufeffdomain,allowed,expires,driver,base_url,hosts,pace_every,concurrency,on_exists,max_per_day,language,engine\r\n"+
+		"b.org,contract,2027-01-31,mediawiki,https://b.org/w,x.org *.y.org,30s,2,variant,9,vi,http\r\n\r\nc.org,,,,,,,,,,,\r\n")
 	b := cfg.Sites["b.org"]
 	if !strings.HasSuffix(b.Place, "s.csv:2") {
 		t.Errorf("place %s", b.Place)
 	}
 	b.Place = ""
 	want := Site{Domain: "b.org", Allowed: "contract", Expires: time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC), Driver: "mediawiki", BaseURL: "https://b.org/w",
-		Hosts: []string{"x.org", "*.y.org"}, Pace: Pace{30 * time.Second, 2}, OnExists: "variant", MaxPerDay: 9, Terms: "person", Language: "vi"}
+		Hosts: []string{"x.org", "*.y.org"}, Pace: Pace{30 * time.Second, 2}, OnExists: "variant", MaxPerDay: 9, Terms: "person", Language: "vi", Engine: "http"}
 	if !reflect.DeepEqual(b, want) {
 		t.Errorf("%+v", b)
 	}
