@@ -273,7 +273,7 @@ func boxed(n *dom.Node) bool {
 
 // reachable: shown, or a box or button of a group whose label is shown.
 func (d *document) reachable(n *dom.Node) bool {
-	return d.shown(n) || isToggle(n) && !hides(n) && slices.ContainsFunc(d.labels[n], d.shown)
+	return d.shown(n) || isToggle(n) && slices.ContainsFunc(d.labels[n], d.shown)
 }
 
 var inline = map[string]bool{"a": true, "abbr": true, "b": true, "bdi": true, "bdo": true, "cite": true, "code": true, "data": true, "del": true, "dfn": true, "em": true, "font": true, "i": true, "img": true, "ins": true, "kbd": true, "label": true, "mark": true, "q": true, "s": true, "samp": true, "small": true, "span": true, "strong": true, "sub": true, "sup": true, "time": true, "tt": true, "u": true, "var": true, "wbr": true}

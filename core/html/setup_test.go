@@ -41,7 +41,7 @@ type site struct {
 	seen []got
 }
 
-func serve(t *testing.T, pages map[string]any) *site {
+func serve(t testing.TB, pages map[string]any) *site {
 	t.Helper()
 	s := &site{}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -157,7 +157,7 @@ func signs(pairs ...string) (s page.Signs) {
 func sign(pairs ...string) *page.Signs { s := signs(pairs...); return &s }
 
 // attach opens a page of the site in a phase, behind an egress port of its own.
-func attach(t *testing.T, s *site, r *runner, phase core.Phase, change ...func(*page.Options, *core.Session)) *html.Page {
+func attach(t testing.TB, s *site, r *runner, phase core.Phase, change ...func(*page.Options, *core.Session)) *html.Page {
 	t.Helper()
 	proxy, err := egress.New(egress.Options{})
 	if err != nil {
