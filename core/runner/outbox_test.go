@@ -1,0 +1,237 @@
+package runner_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	toxiproxy "github.com/Shopify/toxiproxy/v2"
+	"github.com/rs/zerolog"
+
+	"github.com/rollcall-run/rollcall/core"
+	"github.com/rollcall-run/rollcall/core/entity"
+	"github.com/rollcall-run/rollcall/examples/sandbox"
+)
+
+var (
+	outboxSeed    = flag.Uint64("outbox.seed", 1, "seed of the faults between runner and task manager")
+	outboxReports = flag.Int("outbox.reports", outboxDefault, "how many reports are delivered through them")
+)
+
+// weather is what the network does for a while: a toxic of Toxiproxy.
+var weather = []string{
+	`{"name":"w","type":"latency","stream":"downstream","attributes":{"latency":20,"jitter":20}}`,
+	`{"name":"w","type":"bandwidth","stream":"downstream","attributes":{"rate":2}}`,                    // slow bytes
+	`{"name":"w","type":"slicer","stream":"upstream","attributes":{"average_size":30,"delay":300}}`,    // in crumbs
+	`{"name":"w","type":"reset_peer","stream":"downstream","attributes":{"timeout":0}}`,                // after the effect
+	`{"name":"w","type":"reset_peer","stream":"upstream","attributes":{"timeout":0}}`,                  // before it
+	`{"name":"w","type":"limit_data","stream":"downstream","attributes":{"bytes":150},"toxicity":0.5}`, // a truncated answer
+	`{"name":"w","type":"limit_data","stream":"upstream","attributes":{"bytes":200},"toxicity":0.5}`,   // a truncated request
+	`{"name":"w","type":"timeout","stream":"downstream","attributes":{"timeout":30}}`,                  // silence, then the end
+	`{"name":"w","type":"timeout","stream":"upstream","attributes":{"timeout":30}}`,
+}
+
+// TestOutboxUnderFaults delivers reports through a network and a task manager on
+// their worst days: none is lost, none ends wrong, and no call takes effect out of
+// its order.
+func TestOutboxUnderFaults(t *testing.T) {
+	h := newHouse(t, sandbox.Options{})
+	r := rand.New(rand.NewPCG(*outboxSeed, 3))
+	proxy := newToxic(t, h.sb.Manager.URL)
+	client, err := entity.New(entity.Options{BaseURL: strings.Replace(h.sb.Manager.URL, hostOf(t, h.sb.Manager.URL), proxy.Listen, 1),
+		Key: core.Secret(h.sb.Manager.APIKey), States: core.DefaultStateNames, Timeout: 600 * time.Millisecond,
+		Transport: &http.Transport{MaxIdleConnsPerHost: 4}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.opts.Manager, h.opts.Once, h.opts.Slots = client, false, 6
+	h.opts.Limits.ListLimit, h.opts.Limits.Attempts = 100, 1000
+	var mu sync.Mutex
+	kinds := map[sandbox.FaultKind]int{}
+	arrived := make(chan struct{}, 1)
+	h.sb.Manager.Fault(func(c sandbox.Call) sandbox.Fault {
+		select {
+		case arrived <- struct{}{}:
+		default:
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if r.IntN(3) > 0 {
+			return sandbox.Fault{}
+		}
+		all := []sandbox.FaultKind{sandbox.DropBefore, sandbox.DropAfter, sandbox.ErrorBefore, sandbox.ErrorAfter, sandbox.TooMany, sandbox.HTMLPage,
+			sandbox.TruncatedBody, sandbox.Latency, sandbox.SlowBody, sandbox.HangAfter, sandbox.HangBefore, sandbox.EndlessBody}
+		f := sandbox.Fault{Kind: all[r.IntN(len(all))], Delay: 5 * time.Millisecond, RetryAfter: "0"}
+		if c.TaskID != "" && c.Nth > 12 { // bad days end
+			return sandbox.Fault{}
+		}
+		switch f.Kind {
+		case sandbox.SlowBody, sandbox.HangAfter, sandbox.HangBefore, sandbox.EndlessBody:
+			if r.IntN(20) > 0 { // they take the client's whole time
+				f.Kind = sandbox.ErrorAfter
+			}
+		case sandbox.TooMany:
+			if r.IntN(20) == 0 {
+				f.RetryAfter = "1"
+			}
+		}
+		kinds[f.Kind]++
+		return f
+	})
+	n := *outboxReports
+	for i := range n {
+		id := fmt.Sprintf("t%05d", i)
+		if i%5 == 0 {
+			h.site.accounts["user"+id] = "someone else's" // its report is fail
+		}
+		h.add(task(id))
+	}
+	changes, stopWeather := windy(t, proxy, *outboxSeed, arrived)
+	stop := h.background()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute+time.Duration(n)*200*time.Millisecond)
+	defer cancel()
+	err = h.sb.Manager.Wait(ctx, func(m *sandbox.Manager) bool {
+		return m.Count(sandbox.StateProfiled)+m.Count(sandbox.StateRegisterFailed) == n
+	})
+	if err != nil {
+		t.Errorf("%d profiled and %d failed of %d: %v", h.sb.Manager.Count(sandbox.StateProfiled), h.sb.Manager.Count(sandbox.StateRegisterFailed), n, err)
+	}
+	stopWeather()
+	h.sb.Manager.Fault(nil)
+	h.waitAllReported(ctx, n)
+	stop()
+	calls, again := 0, 0
+	for i := range n {
+		id := fmt.Sprintf("t%05d", i)
+		snap, _ := h.sb.Manager.Task(id)
+		want := sandbox.StateProfiled
+		if i%5 == 0 {
+			want = sandbox.StateRegisterFailed
+		}
+		rec := h.record(id)
+		if snap.Status != want || rec.State != core.Reported || rec.Done != (i%5 > 0) {
+			t.Errorf("%s is %s, want %s; here %s, done %t", id, snap.Status, want, rec.State, rec.Done)
+		}
+		if k := h.site.submits["user"+id]; k != 1 {
+			t.Errorf("%s was submitted %d times", id, k)
+		}
+		begun, over := false, false
+		for _, c := range snap.Calls {
+			calls++
+			switch c.Name {
+			case sandbox.CallStart:
+				begun = begun || c.Applied
+			case sandbox.CallComplete, sandbox.CallFail:
+				if !begun {
+					t.Errorf("%s: %s before a start took effect", id, c.Name)
+				}
+				if over && c.Applied {
+					t.Errorf("%s: %s took effect after the end", id, c.Name)
+				}
+				if over {
+					again++
+				}
+				over = over || c.Applied
+			}
+		}
+		if done := snap.Count(sandbox.CallComplete) + snap.Count(sandbox.CallFail); done != 1 || snap.Count(sandbox.CallStart) != 1 {
+			t.Errorf("%s: %d starts and %d reports took effect", id, snap.Count(sandbox.CallStart), done)
+		}
+	}
+	if n >= 300 && (len(kinds) < 9 || changes() < 10) {
+		t.Errorf("too little went wrong: %v, %d changes of the network", kinds, changes())
+	}
+	t.Logf("-outbox.seed=%d: %d reports delivered, 0 lost, 0 wrong, 0 out of order; %d calls, %d of them repeated and refused; %v, %d changes of the network",
+		*outboxSeed, n, calls, again, kinds, changes())
+}
+
+// waitAllReported waits until the ledger knows that every report arrived.
+func (h *house) waitAllReported(ctx context.Context, n int) {
+	h.t.Helper()
+	changed, cancel := h.store.Subscribe()
+	defer cancel()
+	for {
+		sum, err := h.store.Summary(ctx)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		if len(sum) == 1 && sum[0].States[core.Reported] == n {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			h.dump()
+			h.t.Fatalf("not every report is settled: %v", sum)
+		}
+	}
+}
+
+func hostOf(t *testing.T, address string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Host
+}
+
+// newToxic is a proxy before a server.
+func newToxic(t *testing.T, to string) *toxiproxy.Proxy {
+	t.Helper()
+	zerolog.SetGlobalLevel(zerolog.Disabled) // some toxics log to the standard error otherwise
+	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
+	p := toxiproxy.NewProxy(server, "manager", "127.0.0.1:0", hostOf(t, to))
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Stop)
+	return p
+}
+
+// windy changes the weather until stop; changes says how often. After each bad
+// spell some calls get through, however slow the machine is.
+func windy(t *testing.T, p *toxiproxy.Proxy, seed uint64, arrived <-chan struct{}) (changes func() int, stop func()) {
+	r := rand.New(rand.NewPCG(seed, 5))
+	ctx, cancel := context.WithCancel(t.Context())
+	var done sync.WaitGroup
+	n := 0
+	done.Go(func() {
+		for on := false; ; {
+			if on {
+				if err := p.Toxics.RemoveToxic(context.WithoutCancel(ctx), "w"); err != nil {
+					t.Errorf("end the weather: %v", err)
+				}
+				on = false
+			}
+			for range 2 + r.IntN(4) {
+				select {
+				case <-arrived:
+				case <-ctx.Done():
+					return
+				}
+			}
+			w := weather[r.IntN(len(weather))]
+			if _, err := p.Toxics.AddToxicJson(strings.NewReader(w)); err != nil {
+				t.Errorf("%s: %v", w, err)
+				return
+			}
+			on = true
+			n++
+			select {
+			case <-time.After(time.Duration(10+r.IntN(60)) * time.Millisecond):
+			case <-ctx.Done():
+			}
+		}
+	})
+	stop = func() { cancel(); done.Wait() }
+	t.Cleanup(stop)
+	return func() int { return n }, stop
+}
