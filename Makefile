@@ -1,6 +1,7 @@
 # Two commands do all the set-up there is: `make demo` and `make test`.
 # Each installs what it lacks (as root) or names it (otherwise).
 
+SHELL       := /bin/bash
 GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # One package's tests at a time: browsers, sites and databases share the machine.
@@ -22,6 +23,7 @@ test: lint
 	@.ci/setup build browser sites mail database namespaces
 	$(GO) build -race ./...
 	$(GO) test $(TESTFLAGS) ./...
+	$(GO) test -count=1 -timeout 10m -run 'TestSimulation$$' ./core/runner
 
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go' | grep -v '\.pb\.go$$')); \
@@ -29,10 +31,19 @@ lint:
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 
-# Kills the runner at every crash point, on SQLite and PostgreSQL: about 40 minutes.
+# At most one account, whatever breaks: every crash point on SQLite and PostgreSQL, then KILLS
+# kills at random moments, PAUSES pauses past the lease of a fleet of three, REPORTS reports through
+# a bad network and SEEDS simulated lives. Hours; ends in one line of figures for each. SEED=n replays.
 crashtest:
 	@.ci/setup build browser database
-	ROLLCALL_EVERY_POINT=1 $(GO) test -count=1 -v -timeout 90m -run 'TestEveryCrashPoint|TestImportKilledAtCrashPoints' ./cmd/rollcall
+	@out=$$(mktemp) && seed=$${SEED:-$$(date +%s)} && set -e -o pipefail; trap 'rm -f "$$out"' EXIT; \
+	 $(GO) test -count=1 -v -run 'TestSimulation$$' ./core/runner -sim.seeds=$${SEEDS:-10000} | tee -a "$$out"; \
+	 $(GO) test -count=1 -v -timeout 2h -run 'TestOutboxUnderFaults' ./core/runner -outbox.reports=$${REPORTS:-10000} -outbox.seed=$$seed 2>&1 | grep -v level= | tee -a "$$out"; \
+	 ROLLCALL_EVERY_POINT=$${POINTS-1} $(GO) test -count=1 -v -timeout 90m -run 'TestEveryCrashPoint|TestNothingLeavesBefore' ./cmd/rollcall | tee -a "$$out"; \
+	 $(GO) test -count=1 -v -timeout 8h -run 'TestKillNineAtRandomMoments' ./cmd/rollcall -crash.kills=$${KILLS:-1000} -crash.seed=$$seed | tee -a "$$out"; \
+	 $(GO) test -count=1 -v -timeout 8h -run 'TestPausesUnderLoad' ./cmd/rollcall -fleet.runners=3 -fleet.pauses=$${PAUSES:-500} -fleet.kills=$${FLEETKILLS:-200} -crash.seed=$$seed | tee -a "$$out"; \
+	 echo "figures of $$(date +%F), SEED=$$seed:"; \
+	 grep -hE '[0-9]+ (seeds in|reports delivered|flushes|crash points tried|kills,|runners,)' "$$out" | sed 's/^ *[a-z_0-9]*_test.go:[0-9]*: /  /'
 
 # Every hostile driver and site, in a network namespace of their own; ends in one line of figures.
 hostile:

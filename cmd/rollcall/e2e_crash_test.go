@@ -13,7 +13,7 @@ import (
 
 var (
 	crashSeed  = flag.Uint64("crash.seed", 0, "seed of the random kills; 0 takes one from the clock")
-	crashKills = flag.Int("crash.kills", 25, "how often the runner is killed")
+	crashKills = flag.Int("crash.kills", 40, "how often the runner is killed, and a fourth of that on PostgreSQL")
 )
 
 func TestKillNineAtRandomMomentsLosesNothingAndDoublesNothing(t *testing.T) {

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"flag"
 	"math/rand/v2"
 	"strings"
 	"sync/atomic"
@@ -89,8 +90,15 @@ func TestARunnerThatSleptPastItsLeaseDoesNothingMore(t *testing.T) {
 	}
 }
 
-// TestPausesUnderLoadNeverDoubleASignUp stops one of two runners again and
-// again at the moment when an intent is durable, for longer than its lease.
+var (
+	fleetRunners = flag.Int("fleet.runners", 2, "runners on one PostgreSQL")
+	fleetPauses  = flag.Int("fleet.pauses", 6, "how often one is stopped past its lease")
+	fleetKills   = flag.Int("fleet.kills", 1, "how often one is killed and started again")
+)
+
+// TestPausesUnderLoadNeverDoubleASignUp stops one runner of a fleet again and
+// again at the moment when an intent is durable, for longer than its lease, and
+// then kills some.
 func TestPausesUnderLoadNeverDoubleASignUp(t *testing.T) {
 	seed := *crashSeed
 	if seed == 0 {
@@ -99,15 +107,18 @@ func TestPausesUnderLoadNeverDoubleASignUp(t *testing.T) {
 	t.Logf("-crash.seed=%d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
 	w := newWorld(t, settings{slots: 2, concurrency: 4, store: ledgertest.Postgres(t), scripts: own(t, "1s", "20s")})
-	runners := []*running{w.start(w.config("one")), w.start(w.config("two"))}
+	names := []string{"one", "two", "three", "four", "five"}[:*fleetRunners]
+	var runners []*running
+	for _, name := range names {
+		runners = append(runners, w.start(w.config(name)))
+	}
 	for _, r := range runners {
 		r.browser()
 	}
-	const pauses = 6
-	for i := range pauses {
+	for i := range *fleetPauses {
 		w.add(w.sb.Board, sandbox.StateRegister, 5)
 		w.add(w.sb.Community, sandbox.StateRegister, 1)
-		r := runners[i%2]
+		r := runners[i%len(runners)]
 		done, _ := r.log()
 		seen := len(done)
 		r.await("an intent", func(e entry) bool {
@@ -124,7 +135,7 @@ func TestPausesUnderLoadNeverDoubleASignUp(t *testing.T) {
 		if !r.freeze() {
 			t.Fatalf("the runner ended\n%s", r.tail())
 		}
-		other := runners[(i+1)%2]
+		other := runners[(i+1)%len(runners)]
 		select { // past the lease
 		case <-time.After(2500*time.Millisecond + time.Duration(random.Int64N(int64(time.Second)))):
 		case <-other.ctx.Done():
@@ -132,11 +143,23 @@ func TestPausesUnderLoadNeverDoubleASignUp(t *testing.T) {
 		}
 		r.signal(syscall.SIGCONT)
 	}
+	for i := range *fleetKills {
+		w.add(w.sb.Board, sandbox.StateRegister, 5)
+		n := i % len(runners)
+		r := runners[n]
+		old, _ := r.log()
+		lines := len(old) + 1 + random.IntN(40)
+		r.await("enough to be killed", func(entry) bool { lines--; return lines < 0 })
+		r.crash()
+		runners[n] = w.start(w.config(names[n]))
+		runners[n].browser()
+	}
 	w.await(runners[0])
 	for _, r := range runners {
 		r.stop()
 	}
 	w.checkDone()
+	t.Logf("%d runners, %d pauses past the lease, %d kills, %d tasks: 0 lost, 0 doubled", len(runners), *fleetPauses, *fleetKills, len(w.tasks))
 }
 
 func TestASecondRunnerOnOneSQLiteFileIsRefused(t *testing.T) {
