@@ -292,6 +292,13 @@ func (o *outside) count(kind, target string) {
 	o.arrived[kind+" to "+target]++
 }
 
+// any reports whether anything arrived.
+func (o *outside) any() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.arrived)+len(o.names) > 0
+}
+
 // taken returns what arrived and forgets it.
 func (o *outside) taken() (arrived, names map[string]int) {
 	o.mu.Lock()
