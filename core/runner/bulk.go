@@ -218,8 +218,8 @@ func (b *Bulk) batch(ctx context.Context) (time.Duration, error) {
 	begin.Hash, begin.Now = hex.EncodeToString(sum[:]), b.o.Clock()
 	b.o.Step("gathered")
 	batch, err := b.o.Store.BulkBegin(ctx, begin)
-	if errors.Is(err, core.ErrNothing) {
-		return time.Millisecond, nil // another runner was first; the window says when to look again
+	if errors.Is(err, core.ErrNothing) || errors.Is(err, core.ErrLeaseLost) {
+		return time.Millisecond, nil // another runner was first, with the call or a task; the window says when to look again
 	}
 	if err != nil {
 		return 0, err

@@ -210,6 +210,10 @@ func importUntil(t *testing.T, l *ledger.Ledger, s runner.BulkService, imp core.
 		if c := all[0].Counts; c[core.BulkWaiting]+c[core.BulkSent]+c[core.BulkUncertain] == 0 {
 			return true
 		}
+		// Several crashes in a row leave users without an outcome each time: a person looks.
+		if err := l.ResumeSite(ctx, s.Site.Domain); err != nil {
+			t.Fatal(err)
+		}
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
