@@ -5,7 +5,7 @@ SHELL       := /bin/bash
 GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # One package's tests at a time: browsers, sites and databases share the machine.
-TESTFLAGS   ?= -race -p 1 -timeout 25m
+TESTFLAGS   ?= -race -p 1 -timeout 40m
 
 .PHONY: all build demo test lint crashtest hostile soak bench generate clean
 
