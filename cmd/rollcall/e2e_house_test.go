@@ -57,7 +57,7 @@ func build() error {
 		return nil
 	}
 	binary = filepath.Join(temporary, "rollcall")
-	args := []string{"build", "-o", binary}
+	args := []string{"build", "-buildvcs=false", "-o", binary}
 	if raceFlag {
 		args = append(args, "-race")
 	}

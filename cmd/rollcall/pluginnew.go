@@ -29,6 +29,34 @@ var pluginDomain = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*$`)
 // sdkModule is where the published packages are.
 const sdkModule = "github.com/rollcall-run/rollcall"
 
+// commitVersion is the end of a version that names a commit instead of a release.
+var commitVersion = regexp.MustCompile(`[-.]\d{14}-[0-9a-f]{12}$`)
+
+// published reports whether a module proxy can know this build's version: a
+// release, or a commit that the build came from by way of a proxy.
+func published(version, commit string) bool {
+	return strings.HasPrefix(version, "v") && !strings.Contains(version, "+") && (commit == "" || !commitVersion.MatchString(version))
+}
+
+// required are the lines of a go.mod that require a module, without their comments.
+func required(gomod string) (lines []string) {
+	block := false
+	for line := range strings.Lines(gomod) {
+		line, _, _ = strings.Cut(strings.TrimSpace(line), " //")
+		switch one, is := strings.CutPrefix(line, "require "); {
+		case line == "require (":
+			block = true
+		case line == ")":
+			block = false
+		case is:
+			lines = append(lines, one)
+		case block && line != "":
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
 func (c *cli) driverNewPlugin(name, domain, sdk string) (err error) {
 	if err := checkDriverName(name); err != nil {
 		return err
@@ -50,7 +78,7 @@ func (c *cli) driverNewPlugin(name, domain, sdk string) (err error) {
 	}
 	main := strings.NewReplacer("starter.example", domain, "starter", name).Replace(string(source))
 	files := map[string]string{"main.go": main, ".gitignore": "/" + name + "\n"}
-	version, _ := buildVersion()
+	version, commit := buildVersion()
 	mod := "module " + name + "\n\ngo 1.26.0\n"
 	next := "go mod tidy\n  go build"
 	if sdk != "" {
@@ -62,10 +90,12 @@ func (c *cli) driverNewPlugin(name, domain, sdk string) (err error) {
 		if err := errors.Join(rerr, herr); err != nil || !strings.HasPrefix(string(head), "module "+sdkModule+"\n") {
 			return usage(errors.Join(fmt.Errorf("--sdk %s is no checkout of rollcall", sdk), err))
 		}
-		mod += fmt.Sprintf("\nrequire %s v0.0.0\n\nreplace %s => %q\n", sdkModule, sdkModule, sdk)
+		// What the checkout requires stands here too, so that building needs no module beyond those it was built with.
+		mod += fmt.Sprintf("\nrequire %s v0.0.0\n\nrequire (\n\t%s // indirect\n)\n\nreplace %s => %q\n",
+			sdkModule, strings.Join(required(string(head)), " // indirect\n\t"), sdkModule, sdk)
 		files["go.sum"] = string(sums)
 		next = "go build -mod=mod"
-	} else if strings.HasPrefix(version, "v") && !strings.Contains(version, "+") {
+	} else if published(version, commit) {
 		mod += fmt.Sprintf("\nrequire %s %s\n", sdkModule, version)
 	}
 	files["go.mod"] = mod
