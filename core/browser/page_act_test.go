@@ -1,6 +1,8 @@
 package browser
 
 import (
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +82,26 @@ func TestMovingElementIsClickedWhereItStops(t *testing.T) {
 	must[Seen](t)(p.Click(t.Context(), Locator{"#b"}, nil))
 	if got := script(t, p, "document.title"); got != "hit" {
 		t.Errorf("title %q", got)
+	}
+}
+
+// TestAClickWaitsForImagesThatMayPushItsElementAway: a page may be used before
+// its images are there, and moves when they come.
+func TestAClickWaitsForImagesThatMayPushItsElementAway(t *testing.T) {
+	s := newSites(t, map[string]string{"/": `<img src="/late"><p><button onclick="n.className=document.images[0].complete?'ok':'early'">Go</button><p id=n>there</p>`})
+	asked, send := make(chan struct{}), make(chan struct{})
+	s.handle("/late", func(w http.ResponseWriter, _ *http.Request) {
+		close(asked)
+		<-send
+		w.Header().Set("Content-Type", "image/svg+xml")
+		fmt.Fprint(w, `<svg xmlns="http://www.w3.org/2000/svg" width="50" height="120"/>`)
+	})
+	p := tab(t, s, nil)
+	must[Seen](t)(p.Open(t.Context(), "/", signs("there", "button")))
+	<-asked
+	close(send)
+	if seen := must[Seen](t)(p.Click(t.Context(), Locator{"button"}, signs("ok", "p.ok", "early", "p.early"))); seen.Label != "ok" {
+		t.Errorf("%+v", seen)
 	}
 }
 

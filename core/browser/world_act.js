@@ -70,6 +70,9 @@ function moving(el) {
   return false;
 }
 
+// shifting says that images before el are still to come: el may jump when they do.
+const shifting = (el) => [...el.ownerDocument.images].some((i) => !i.complete && i.loading !== 'lazy' && (i.compareDocumentPosition(el) & Node.DOCUMENT_POSITION_FOLLOWING));
+
 const place = (el) => { const r = el.getBoundingClientRect(); return [r.left, r.top, r.width, r.height].map(Math.round).join(); };
 
 const dismissed = new Map();
@@ -112,7 +115,7 @@ const control = (el) => (tag(el) === 'label' && el.control ? el.control : el);
 // says where to click or what control it is. The wants: click, hover, edit,
 // focus, any, read.
 function act(a) {
-  let doubtful = 0, place0 = '', placedAt = 0;
+  let doubtful = 0, place0 = '', placedAt = 0, shiftingAt = 0;
   return repeat(a.timeout, (last) => {
     const fail = (why, extra) => (last || (extra && extra.now) ? { state: 'fault', why, page: state(), ...extra } : { again: true, within: 100, ...extra });
     if (location.protocol === 'chrome-error:') return { state: 'failed' };
@@ -155,6 +158,10 @@ function act(a) {
       focusOn(el, a.want === 'edit');
       if (a.want === 'edit' && deepFocus() !== el && !(el.isContentEditable && el.contains(deepFocus()))) return fail('the element does not take the focus', at);
       return done();
+    }
+    if (shifting(target)) {
+      shiftingAt ||= now();
+      if (now() - shiftingAt < 500) return { again: true, within: 25 };
     }
     if (moving(target)) {
       const p = place(target);
