@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Cookie is one cookie of a session.
+// Cookie is one cookie of a visit.
 type Cookie struct {
 	Name     string
 	Value    Value  // a secret
@@ -15,13 +15,13 @@ type Cookie struct {
 	Secure   bool
 	HTTPOnly bool
 	SameSite string    // Lax, Strict, None, or empty
-	Expires  time.Time // zero: ends with the session
+	Expires  time.Time // zero: ends with the visit
 }
 
-// CookieKeeper is what Services also are where a session's cookies outlive a
+// CookieKeeper is what Services also are where a visit's cookies outlive a
 // phase that has no browser: the next phase, in whatever engine, goes on with them.
 type CookieKeeper interface {
-	// Cookies are the session's now.
+	// Cookies are the visit's now.
 	Cookies(ctx context.Context) ([]Cookie, error)
 	// KeepCookies replaces them.
 	KeepCookies(ctx context.Context, all []Cookie) error

@@ -49,7 +49,7 @@ func (s *servicesServer) begin(ctx context.Context, run string) (context.Context
 		return nil, nil, nil, status.Error(codes.PermissionDenied, "that run is over, or is not this process' own")
 	}
 	if s.impl == nil {
-		return nil, nil, nil, status.Error(codes.FailedPrecondition, "the session has no services")
+		return nil, nil, nil, status.Error(codes.FailedPrecondition, "core.Session.Services is nil")
 	}
 	s.calls.Add(1)
 	ctx, cancel := context.WithCancel(ctx)
@@ -132,7 +132,7 @@ func (s *servicesServer) Cookies(ctx context.Context, r *proto.CookiesRequest) (
 		k, ok := impl.(core.CookieKeeper)
 		switch {
 		case !ok:
-			return nil, errors.New("this session keeps no cookies")
+			return nil, errors.New("this visit keeps no cookies")
 		case r.GetKeep():
 			return &proto.CookiesReply{}, k.KeepCookies(ctx, proto.Cookies(r.GetCookies()))
 		}
@@ -145,7 +145,7 @@ func (s *servicesServer) ReadAsset(ctx context.Context, r *proto.AssetRequest) (
 	return call(s, ctx, r.GetRun(), func(ctx context.Context, impl core.Services) (*proto.ReadAssetReply, error) {
 		a, ok := impl.(core.AssetReader)
 		if !ok {
-			return nil, errors.New("this session gives no images without a browser")
+			return nil, errors.New("this visit gives no images without a browser")
 		}
 		file, data, err := a.ReadAsset(ctx, r.GetName(), r.GetFit().Core())
 		return &proto.ReadAssetReply{File: file, Data: data}, err

@@ -116,7 +116,7 @@ type answer struct {
 	url    string
 }
 
-// Attach connects to the session's tab. The page is usable until Close, which
+// Attach connects to the visit's tab. The page is usable until Close, which
 // leaves the tab as it is.
 func Attach(ctx context.Context, s core.Session, o AttachOptions) (*Page, error) {
 	base, err := url.Parse(s.Base)
@@ -124,7 +124,7 @@ func Attach(ctx context.Context, s core.Session, o AttachOptions) (*Page, error)
 		return nil, &core.Fault{Code: core.DriverError, Phase: o.Phase, Why: "the site's base address must be an http or https URL"}
 	}
 	if s.Services == nil {
-		return nil, &core.Fault{Code: core.DriverError, Phase: o.Phase, Why: "the session has no services"}
+		return nil, &core.Fault{Code: core.DriverError, Phase: o.Phase, Why: "core.Session.Services is nil"}
 	}
 	p := &Page{o: o, s: s, base: base, results: page.Results{}}
 	p.st = pageState{changed: make(chan struct{}), own: map[string]string{}, answers: map[string]answer{}, requests: map[string]bool{}}

@@ -14,10 +14,10 @@ import (
 	"github.com/rollcall-run/rollcall/core"
 )
 
-// maxCookies is how many cookies a session may have; the oldest go first.
+// maxCookies is how many cookies a visit may have; the oldest go first.
 const maxCookies = 300
 
-// jar is a session's cookies (RFC 6265).
+// jar is a visit's cookies (RFC 6265).
 type jar struct {
 	all     []core.Cookie
 	changed bool

@@ -14,7 +14,7 @@ import (
 	"github.com/rollcall-run/rollcall/core/page"
 )
 
-// Page is one page of a session without a browser. It is used by one goroutine
+// Page is one page of a visit without a browser. It is used by one goroutine
 // at a time.
 type Page struct {
 	o       page.Options
@@ -34,7 +34,7 @@ type Page struct {
 
 var _ page.Verbs = (*Page)(nil)
 
-// Attach begins at an empty page with the session's cookies. The page is usable
+// Attach begins at an empty page with the visit's cookies. The page is usable
 // until Close.
 func Attach(ctx context.Context, s core.Session, o page.Options) (*Page, error) {
 	wrong := func(why string) (*Page, error) {
@@ -46,16 +46,16 @@ func Attach(ctx context.Context, s core.Session, o page.Options) (*Page, error) 
 	}
 	proxy, err := url.Parse(s.Proxy)
 	if err != nil || proxy.Host == "" {
-		return wrong("the session has no egress port")
+		return wrong("core.Session.Proxy is empty: there is no egress port")
 	}
 	if s.Services == nil {
-		return wrong("the session has no services")
+		return wrong("core.Session.Services is nil")
 	}
 	p := &Page{o: o, s: s, site: page.Site{Base: base, Domain: o.Task.Domain, Hosts: s.Hosts}, shown: page.Shown{Redactor: o.Redact},
 		wires: newWires(proxy), doc: emptyDocument(), results: page.Results{}, parsed: map[string][]part{}}
 	if k, ok := s.Services.(core.CookieKeeper); ok {
 		if p.jar.all, err = k.Cookies(ctx); err != nil {
-			return nil, fmt.Errorf("the session's cookies: %w", err)
+			return nil, fmt.Errorf("the visit's cookies: %w", err)
 		}
 	}
 	return p, nil

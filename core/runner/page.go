@@ -15,7 +15,7 @@ import (
 
 // openPage readies what a phase works in behind the slot's egress port: fresh, or
 // as the phase before left it. A browser context is opened for the engine that
-// needs one; the session's cookies go along from engine to engine.
+// needs one; the visit's cookies go along from engine to engine.
 func (v *visit) openPage(ctx context.Context, p core.Phase) error {
 	if !v.open {
 		v.slot.gate.Admit(core.EgressRules{Domain: v.b.Domain, Base: v.b.Base, Private: v.b.BaseFixed, Hosts: v.b.Hosts})
@@ -47,7 +47,7 @@ func (v *visit) plain(p core.Phase) bool {
 	return !v.b.Native && v.b.Manifest.EngineOf(p) == core.EngineHTTP
 }
 
-// moveCookies takes the session's cookies to the other engine.
+// moveCookies takes the visit's cookies to the other engine.
 func (v *visit) moveCookies(ctx context.Context, to string) error {
 	k, ok := v.bc.(core.CookieKeeper)
 	if !ok {
@@ -86,7 +86,7 @@ func (v *visit) openContext(ctx context.Context) error {
 	return nil
 }
 
-// dropPage ends the session and everything that still flows to the site.
+// dropPage ends the visit's page and everything that still flows to the site.
 func (v *visit) dropPage() {
 	if !v.open {
 		return

@@ -6,7 +6,7 @@ import (
 	"github.com/rollcall-run/rollcall/core"
 )
 
-// FromCookies carries a session's cookies.
+// FromCookies carries a visit's cookies.
 func FromCookies(all []core.Cookie) []*Cookie {
 	out := make([]*Cookie, len(all))
 	for i, c := range all {
@@ -19,7 +19,7 @@ func FromCookies(all []core.Cookie) []*Cookie {
 	return out
 }
 
-// Cookies returns a session's cookies.
+// Cookies returns a visit's cookies.
 func Cookies(all []*Cookie) []core.Cookie {
 	out := make([]core.Cookie, len(all))
 	for i, c := range all {

@@ -266,7 +266,7 @@ type ServicesClient interface {
 	Log(ctx context.Context, in *LogRequest, opts ...grpc.CallOption) (*LogReply, error)
 	// Shot keeps a picture of the page.
 	Shot(ctx context.Context, in *ShotRequest, opts ...grpc.CallOption) (*ShotReply, error)
-	// Cookies are those of a session without a browser, after what the request keeps.
+	// Cookies are those of a visit without a browser, after what the request keeps.
 	Cookies(ctx context.Context, in *CookiesRequest, opts ...grpc.CallOption) (*CookiesReply, error)
 	// ReadAsset is the bytes of a fitted image.
 	ReadAsset(ctx context.Context, in *AssetRequest, opts ...grpc.CallOption) (*ReadAssetReply, error)
@@ -417,7 +417,7 @@ type ServicesServer interface {
 	Log(context.Context, *LogRequest) (*LogReply, error)
 	// Shot keeps a picture of the page.
 	Shot(context.Context, *ShotRequest) (*ShotReply, error)
-	// Cookies are those of a session without a browser, after what the request keeps.
+	// Cookies are those of a visit without a browser, after what the request keeps.
 	Cookies(context.Context, *CookiesRequest) (*CookiesReply, error)
 	// ReadAsset is the bytes of a fitted image.
 	ReadAsset(context.Context, *AssetRequest) (*ReadAssetReply, error)
