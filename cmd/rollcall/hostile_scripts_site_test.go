@@ -88,10 +88,10 @@ type lureSite struct {
 	server *httptest.Server
 	url    string
 
-	mu     sync.Mutex
-	posts  map[string]int // sign-ups that arrived, by driver
-	mirror int            // requests to the declared host of another name
-	wire   []string       // every request as it came
+	mu    sync.Mutex
+	posts map[string]int // sign-ups that arrived, by driver
+	twin  int            // requests to the declared host of another name
+	wire  []string       // every request as it came
 }
 
 func newLureSite(t *testing.T, o *outside) *lureSite {
@@ -99,9 +99,9 @@ func newLureSite(t *testing.T, o *outside) *lureSite {
 	s.server = httptest.NewServer(http.HandlerFunc(s.serve))
 	s.url = s.server.URL
 	l := o.listen("tcp4", netip.AddrPortFrom(publicSite, 80))
-	mirror := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	twin := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
-		s.mirror++
+		s.twin++
 		s.mu.Unlock()
 		w.Header().Set("Connection", "close")
 		s.serve(w, r)
@@ -109,10 +109,10 @@ func newLureSite(t *testing.T, o *outside) *lureSite {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		mirror.Serve(l)
+		twin.Serve(l)
 	}()
 	t.Cleanup(func() {
-		mirror.Close()
+		twin.Close()
 		<-done
 		s.server.CloseClientConnections()
 		s.server.Close()
@@ -195,7 +195,7 @@ func names() func(name string) (netip.Addr, bool) {
 	asked := 0
 	return func(name string) (netip.Addr, bool) {
 		switch name {
-		case "mirror.lure.test":
+		case "twin.lure.test":
 			return publicSite, true
 		case "inside.lure.test":
 			return netip.MustParseAddr("10.0.0.1"), true

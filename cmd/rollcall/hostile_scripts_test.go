@@ -62,7 +62,7 @@ func TestHostileScripts(t *testing.T) {
 			t.Errorf("somebody asked for the address of %s", name)
 		}
 	}
-	if site.mirror == 0 {
+	if site.twin == 0 {
 		t.Error("the hosts that drivers may reach were not reached: the drivers' attempts prove nothing")
 	}
 	o.control() // it still counts

@@ -4,9 +4,9 @@
 -- strikes: page
 return {
   api = 1, name = "secret_away", version = "1.0.0", summary = "hostile", domains = { "secret-away.hostile.test" },
-  needs = { "username", "email", "password" }, hosts = { "mirror.lure.test" },
+  needs = { "username", "email", "password" }, hosts = { "twin.lure.test" },
   register = function(page, task)
-    page:open("/away?to=http://mirror.lure.test/signup")
+    page:open("/away?to=http://twin.lure.test/signup")
     page:fill("#password", task.password)
     page:click("#go")
     return outcome.rejected("closed", "went on")
