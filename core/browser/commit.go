@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/rollcall-run/rollcall/core"
+	"github.com/rollcall-run/rollcall/core/page"
 )
 
 // Commit does the one irreversible action of register: the intent becomes
@@ -16,10 +17,10 @@ func (p *Page) Commit(ctx context.Context, name string, action func(context.Cont
 func (p *Page) commit(ctx context.Context, name string, loc Locator, s Signs, before, action func(context.Context, *verb) error) (Seen, error) {
 	return p.run(ctx, "commit", loc, ActionTime, func(ctx context.Context, v *verb) (Seen, error) {
 		if p.o.Phase != core.Register {
-			return Seen{}, serviceError{core.ErrNoCommit}
+			return Seen{}, page.ServiceError{Err: core.ErrNoCommit}
 		}
 		if p.commits {
-			return Seen{}, serviceError{core.ErrCommitted}
+			return Seen{}, page.ServiceError{Err: core.ErrCommitted}
 		}
 		if err := s.Check(); err != nil {
 			return Seen{}, err
@@ -40,7 +41,7 @@ func (p *Page) commit(ctx context.Context, name string, loc Locator, s Signs, be
 		}
 		p.commits = true
 		if err := p.s.Services.Commit(ctx, name, nil); err != nil {
-			return Seen{}, serviceError{err}
+			return Seen{}, page.ServiceError{Err: err}
 		}
 		if err := action(ctx, v); err != nil {
 			return Seen{}, err
@@ -50,7 +51,7 @@ func (p *Page) commit(ctx context.Context, name string, loc Locator, s Signs, be
 			return Seen{}, err
 		}
 		if err := p.s.Services.Committed(ctx, name); err != nil {
-			return Seen{}, serviceError{err}
+			return Seen{}, page.ServiceError{Err: err}
 		}
 		return seen, nil
 	})

@@ -30,7 +30,7 @@ func (p *Page) Human(ctx context.Context, code core.Code, say string, s *Signs) 
 		ask := core.Ask{Kind: core.AskAct, Code: code, Say: p.clip(say, 300), URL: p.here()}
 		if s == nil {
 			if _, err := p.s.Services.Human(ctx, ask); err != nil {
-				return Seen{}, serviceError{err}
+				return Seen{}, page.ServiceError{Err: err}
 			}
 			return Seen{}, nil
 		}
@@ -68,7 +68,7 @@ func (p *Page) Human(ctx context.Context, code core.Code, say string, s *Signs) 
 			stopAsking()
 			askErr := <-answered
 			if r.err != nil && askErr != nil && !errors.Is(askErr, context.Canceled) {
-				return Seen{}, serviceError{askErr}
+				return Seen{}, page.ServiceError{Err: askErr}
 			}
 			return r.seen, r.err
 		case err := <-answered:
@@ -77,7 +77,7 @@ func (p *Page) Human(ctx context.Context, code core.Code, say string, s *Signs) 
 				if r := <-watched; r.err == nil {
 					return r.seen, nil
 				}
-				return Seen{}, serviceError{err}
+				return Seen{}, page.ServiceError{Err: err}
 			}
 		}
 		limit := s.Limit(SignTime)
@@ -119,7 +119,7 @@ func (p *Page) Ask(ctx context.Context, code core.Code, say string) (core.Value,
 		var err error
 		answer, err = p.s.Services.Human(ctx, core.Ask{Kind: core.AskAnswer, Code: code, Say: p.clip(say, 300), URL: p.here()})
 		if err != nil {
-			return Seen{}, serviceError{err}
+			return Seen{}, page.ServiceError{Err: err}
 		}
 		return Seen{}, nil
 	})
@@ -150,7 +150,7 @@ func (p *Page) Agree(ctx context.Context, loc Locator, s *Signs) (Seen, error) {
 		sum := sha256.Sum256([]byte(hashed))
 		ask := core.Ask{Kind: core.AskAgree, Code: core.Terms, Say: p.clip(r.Label, 300), URL: p.safeURL(r.URL), Hash: hex.EncodeToString(sum[:])}
 		if _, err := p.s.Services.Human(ctx, ask); err != nil {
-			return Seen{}, serviceError{err}
+			return Seen{}, page.ServiceError{Err: err}
 		}
 		v.until = time.Now().Add(ActionTime)
 		want := "click"

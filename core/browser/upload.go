@@ -8,6 +8,7 @@ import (
 	"github.com/go-rod/rod/lib/proto"
 
 	"github.com/rollcall-run/rollcall/core"
+	"github.com/rollcall-run/rollcall/core/page"
 )
 
 // Upload gives the task's image called asset, avatar or cover, fitted to the
@@ -20,7 +21,7 @@ func (p *Page) Upload(ctx context.Context, loc Locator, asset string, s *Signs) 
 		}
 		path, err := p.s.Services.Asset(ctx, asset, p.o.Manifest.Limits[asset].Fit)
 		if err != nil {
-			return Seen{}, serviceError{err}
+			return Seen{}, page.ServiceError{Err: err}
 		}
 		t, err := p.find(ctx, v, "any", s)
 		if err != nil {

@@ -23,17 +23,7 @@ type verb struct {
 	doing string // what a time-out interrupts
 }
 
-func (v *verb) locator() string {
-	if v.at >= 0 && v.at < len(v.loc) {
-		return v.loc[v.at]
-	}
-	return strings.Join(v.loc, " | ")
-}
-
-// serviceError is an error of core.Services, which passes through unchanged.
-type serviceError struct{ error }
-
-func (e serviceError) Unwrap() error { return e.error }
+func (v *verb) locator() string { return v.loc.Tried(v.at) }
 
 // run does what every verb has in common: its deadline for acting, its step in
 // the time line, and what its errors carry.
@@ -80,9 +70,9 @@ func (p *Page) explain(err error, v *verb) error {
 	if err == nil {
 		return nil
 	}
-	var service serviceError
+	var service page.ServiceError
 	if errors.As(err, &service) {
-		return service.error
+		return service.Err
 	}
 	var answer *SiteAnswer
 	if errors.As(err, &answer) {

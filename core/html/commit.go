@@ -33,10 +33,10 @@ func (p *Page) CommitClick(ctx context.Context, loc page.Locator, s page.Signs) 
 func (p *Page) commit(ctx context.Context, name string, loc page.Locator, s page.Signs, plan func(*verb) (func(context.Context) error, error)) (page.Seen, error) {
 	return p.run(ctx, "commit", loc, func(ctx context.Context, v *verb) (page.Seen, error) {
 		if p.o.Phase != core.Register {
-			return page.Seen{}, serviceError{core.ErrNoCommit}
+			return page.Seen{}, page.ServiceError{Err: core.ErrNoCommit}
 		}
 		if p.commits {
-			return page.Seen{}, serviceError{core.ErrCommitted}
+			return page.Seen{}, page.ServiceError{Err: core.ErrCommitted}
 		}
 		if err := s.Check(); err != nil {
 			return page.Seen{}, err
@@ -54,7 +54,7 @@ func (p *Page) commit(ctx context.Context, name string, loc page.Locator, s page
 		}
 		p.commits = true
 		if err := p.s.Services.Commit(ctx, name, nil); err != nil {
-			return page.Seen{}, serviceError{err}
+			return page.Seen{}, page.ServiceError{Err: err}
 		}
 		// What goes out now goes over connections of its own.
 		p.wires.close()
@@ -70,7 +70,7 @@ func (p *Page) commit(ctx context.Context, name string, loc page.Locator, s page
 			return page.Seen{}, err
 		}
 		if err := p.s.Services.Committed(ctx, name); err != nil {
-			return page.Seen{}, serviceError{err}
+			return page.Seen{}, page.ServiceError{Err: err}
 		}
 		return seen, nil
 	})

@@ -77,25 +77,9 @@ func parseComplex(src string, relative bool) (complexSel, error) {
 
 // compoundEnd is where the first compound ends.
 func compoundEnd(s string) int {
-	depth, quote := 0, byte(0)
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		switch {
-		case c == '\\':
-			i++
-		case quote != 0:
-			if c == quote {
-				quote = 0
-			}
-		case c == '"' || c == '\'':
-			quote = c
-		case c == '[' || c == '(':
-			depth++
-		case (c == ']' || c == ')') && depth > 0:
-			depth--
-		case depth == 0 && strings.IndexByte(" \t\r\n\f>+~", c) >= 0:
-			return i
-		}
+	combinator := func(rest string) bool { return strings.IndexByte(" \t\r\n\f>+~", rest[0]) >= 0 }
+	if i := outside(s, combinator); i >= 0 {
+		return i
 	}
 	return len(s)
 }
@@ -109,11 +93,11 @@ func parseCompound(src string) (compound, error) {
 	for src != "" {
 		at, name := len(src), ""
 		for _, f := range functions {
-			if i := outside(src, f); i >= 0 && i < at {
+			if i := outside(src, starts(f)); i >= 0 && i < at {
 				at, name = i, f
 			}
 		}
-		if i := outside(src, ":checked"); i >= 0 && i < at {
+		if i := outside(src, starts(":checked")); i >= 0 && i < at {
 			plain, src = plain+src[:i], src[i+len(":checked"):]
 			c.tests = append(c.tests, func(d *document, n *dom.Node) bool {
 				return d.checked(n) || tag(n) == "option" && d.selected(n)
@@ -152,8 +136,8 @@ func parseCompound(src string) (compound, error) {
 	return c, nil
 }
 
-// outside is where what stands in s outside of brackets and quotes, -1 when it does not.
-func outside(s, what string) int {
+// outside is where what is found first outside of brackets and quotes, or -1.
+func outside(s string, what func(rest string) bool) int {
 	depth, quote := 0, byte(0)
 	for i := 0; i < len(s); i++ {
 		c := s[i]
@@ -164,7 +148,7 @@ func outside(s, what string) int {
 			} else if c == quote {
 				quote = 0
 			}
-		case depth == 0 && strings.HasPrefix(s[i:], what):
+		case depth == 0 && what(s[i:]):
 			return i
 		case c == '\\':
 			i++
@@ -179,29 +163,12 @@ func outside(s, what string) int {
 	return -1
 }
 
-// closing is where the bracket that was opened before s is closed.
-func closing(s string) int {
-	depth, quote := 0, byte(0)
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '\\':
-			i++
-		case quote != 0:
-			if c == quote {
-				quote = 0
-			}
-		case c == '"' || c == '\'':
-			quote = c
-		case c == '(' || c == '[':
-			depth++
-		case c == ')' && depth == 0:
-			return i
-		case c == ')' || c == ']':
-			depth--
-		}
-	}
-	return -1
+func starts(with string) func(string) bool {
+	return func(rest string) bool { return strings.HasPrefix(rest, with) }
 }
+
+// closing is where the bracket that was opened before s is closed, or -1.
+func closing(s string) int { return outside(s, starts(")")) }
 
 func (c compound) matches(d *document, n *dom.Node) bool {
 	if n.Type != dom.ElementNode || !c.plain.Match(n) {

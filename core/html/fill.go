@@ -270,13 +270,13 @@ func (p *Page) image(ctx context.Context, asset string) (file, error) {
 	if r, ok := p.s.Services.(core.AssetReader); ok {
 		name, data, err := r.ReadAsset(ctx, asset, fit)
 		if err != nil {
-			return file{}, serviceError{err}
+			return file{}, page.ServiceError{Err: err}
 		}
 		return fileOf(name, data), nil
 	}
 	path, err := p.s.Services.Asset(ctx, asset, fit)
 	if err != nil {
-		return file{}, serviceError{err}
+		return file{}, page.ServiceError{Err: err}
 	}
 	f, err := readFile(path)
 	if err != nil {

@@ -85,17 +85,7 @@ type verb struct {
 	at   int // the alternative that matched, -1 before one has
 }
 
-func (v *verb) locator() string {
-	if v.at >= 0 && v.at < len(v.loc) {
-		return v.loc[v.at]
-	}
-	return strings.Join(v.loc, " | ")
-}
-
-// serviceError is an error of core.Services, which passes through unchanged.
-type serviceError struct{ error }
-
-func (e serviceError) Unwrap() error { return e.error }
+func (v *verb) locator() string { return v.loc.Tried(v.at) }
 
 // run does what every verb has in common: its step in the time line, what its
 // errors carry, and the cookies that it brought.
@@ -109,7 +99,7 @@ func (p *Page) run(ctx context.Context, name string, loc page.Locator, f func(co
 	if k, ok := p.s.Services.(core.CookieKeeper); ok && outer == nil && p.jar.changed {
 		p.jar.changed = false
 		if kept := k.KeepCookies(ctx, p.jar.all); kept != nil && err == nil {
-			err = serviceError{kept}
+			err = page.ServiceError{Err: kept}
 		}
 	}
 	err = p.explain(err, v)
@@ -128,9 +118,9 @@ func (p *Page) explain(err error, v *verb) error {
 	if err == nil {
 		return nil
 	}
-	var service serviceError
+	var service page.ServiceError
 	if errors.As(err, &service) {
-		return service.error
+		return service.Err
 	}
 	var answer *page.SiteAnswer
 	if errors.As(err, &answer) {

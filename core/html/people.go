@@ -28,7 +28,7 @@ func (p *Page) Ask(ctx context.Context, code core.Code, say string) (core.Value,
 		var err error
 		answer, err = p.s.Services.Human(ctx, core.Ask{Kind: core.AskAnswer, Code: code, Say: p.shown.Clip(say, 300), URL: p.here()})
 		if err != nil {
-			return page.Seen{}, serviceError{err}
+			return page.Seen{}, page.ServiceError{Err: err}
 		}
 		return page.Seen{}, nil
 	})
@@ -52,7 +52,7 @@ func (p *Page) Agree(ctx context.Context, loc page.Locator, s *page.Signs) (page
 		}
 		ask := p.terms(ctx, n)
 		if _, err := p.s.Services.Human(ctx, ask); err != nil {
-			return deed{}, serviceError{err}
+			return deed{}, page.ServiceError{Err: err}
 		}
 		return todo, nil
 	})

@@ -47,6 +47,22 @@ type Verbs interface {
 // entering open shadow roots and frames.
 type Locator []string
 
+// Tried names the alternative that matched, or all of them where none has: at is
+// then -1.
+func (l Locator) Tried(at int) string {
+	if at >= 0 && at < len(l) {
+		return l[at]
+	}
+	return strings.Join(l, " | ")
+}
+
+// ServiceError is an error of core.Services on its way through a verb, which
+// returns it unchanged.
+type ServiceError struct{ Err error }
+
+func (e ServiceError) Error() string { return e.Err.Error() }
+func (e ServiceError) Unwrap() error { return e.Err }
+
 // Sign is one thing that may happen, under the label that the verb returns for it.
 type Sign struct {
 	Label string
