@@ -7,7 +7,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # One package's tests at a time: browsers, sites and databases share the machine.
 TESTFLAGS   ?= -race -p 1 -timeout 40m
 
-.PHONY: all build demo test lint crashtest hostile soak bench generate clean
+.PHONY: all build demo test lint crashtest hostile soak bench bench-peers generate clean
 
 all: build
 
@@ -61,6 +61,18 @@ soak:
 bench:
 	@.ci/setup browser database
 	$(GO) test -run '^$$' -bench . -benchmem -count $${COUNT:-1} ./core/... ./drivers/... ./cmd/...
+
+# One flow in rollcall and in six libraries, side by side: tasks a minute, processor time, memory (docs/benchmarks.md).
+# ROUNDS, CONC="1 2 4 8", TASKS of a run, PEERS="rollcall rod", BROWSER=path; ROUNDS=1 CONC=2 TASKS=6 is a quick look.
+bench-peers:
+	@.ci/setup browser peers
+	@command -v npm > /dev/null || .ci/setup node
+	@mkdir -p bin/bench/node && cp examples/bench/node/*.mjs examples/bench/node/*.json bin/bench/node/
+	$(GO) build -trimpath -o bin/bench/ ./cmd/rollcall
+	cd examples/bench && $(GO) build -trimpath -o ../../bin/bench/ . ./rod
+	@cd bin/bench/node && { cmp -s package-lock.json node_modules/.installed || { PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 PUPPETEER_SKIP_DOWNLOAD=1 \
+	 npm ci --ignore-scripts --no-fund --no-audit --loglevel=error && cp package-lock.json node_modules/.installed; }; }
+	bin/bench/bench -dir bin/bench -rounds $${ROUNDS:-5} -conc "$${CONC:-1 2 4 8}" -tasks $${TASKS:-0} -peers "$${PEERS:-}" -browser "$${BROWSER:-/usr/lib/chromium/chromium-headless-shell}"
 
 generate:
 	$(GO) generate ./...

@@ -48,6 +48,8 @@ type Options struct {
 	Terms  bool // Board asks to accept its terms at sign-up.
 	Weight int  // Bytes of script, style sheet and picture that Board's pages carry besides their own.
 	TLS    bool // Board is served over TLS and h2 too.
+	// Around is put around Board's handler, to see what is asked and when. Defaults to nothing.
+	Around func(board http.Handler) http.Handler
 
 	HoolaEvery time.Duration // Between two calls of the bulk API. Defaults to 10m.
 }
@@ -114,6 +116,9 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	}
 	sb.Community.announce = sb.sendConfirmation
 	board := sb.Board.board()
+	if o.Around != nil {
+		board = o.Around(board)
+	}
 	type service struct {
 		addr string
 		h    http.Handler

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/rollcall-run/rollcall/examples/bench/job"
+)
+
+// program is one of those compared.
+type program struct {
+	name  string // as PEERS names it
+	title string // as the tables name it
+	// command prepares one run, whose files are in dir.
+	command func(ctx context.Context, b *bench, s *site, dir string, concurrency int) (*exec.Cmd, error)
+	// last is when the run's work was done: the last answer of the site for all,
+	// and what a program does beyond that.
+	last func(s *site) time.Time
+}
+
+// programs are all that are compared; the first is what the others are compared with.
+var programs = []program{
+	{"rollcall", "rollcall", rollcallCommand, lastReport},
+	{"rod", "go-rod", goPeer("rod"), lastAnswer},
+	{"playwright", "Playwright", nodePeer("playwright"), lastAnswer},
+	{"crawlee", "Crawlee", nodePeer("crawlee"), lastAnswer},
+	{"puppeteer", "Puppeteer", nodePeer("puppeteer"), lastAnswer},
+}
+
+func lastAnswer(s *site) time.Time {
+	_, last, _ := s.span()
+	return last
+}
+
+// goPeer is a program of this module, nodePeer one of those in node/.
+func goPeer(name string) func(context.Context, *bench, *site, string, int) (*exec.Cmd, error) {
+	return func(ctx context.Context, b *bench, s *site, dir string, concurrency int) (*exec.Cmd, error) {
+		return withJob(exec.CommandContext(ctx, filepath.Join(b.dir, name)), b, s, dir, concurrency)
+	}
+}
+
+func nodePeer(name string) func(context.Context, *bench, *site, string, int) (*exec.Cmd, error) {
+	return func(ctx context.Context, b *bench, s *site, dir string, concurrency int) (*exec.Cmd, error) {
+		return withJob(exec.CommandContext(ctx, b.node(), filepath.Join(b.dir, "node", name+".mjs")), b, s, dir, concurrency)
+	}
+}
+
+func withJob(cmd *exec.Cmd, b *bench, s *site, dir string, concurrency int) (*exec.Cmd, error) {
+	text, err := json.Marshal(job.Job{
+		URL: s.box.Board.URL, Browser: b.browser, Driver: b.driver, Sandbox: b.sandbox, Concurrency: concurrency, Tasks: s.people,
+	})
+	cmd.Dir, cmd.Stdin = dir, bytes.NewReader(text)
+	return cmd, err
+}
+
+// run is what one program did in one round.
+type run struct {
+	Round, Concurrency int
+	Program            string
+	Tasks              int
+	PerMinute          float64       // tasks, from the program's start to the end of the last
+	Steady             float64       // tasks a minute from the first request on
+	CPU                float64       // seconds a task, start and stop of everything included
+	PSS                float64       // MB at the worst look
+	P50                time.Duration // of a task, as the site saw it
+}
+
+// do has the program enrol n people on a fresh site, and checks them.
+func (b *bench) do(ctx context.Context, p program, round, concurrency, n int) (r run, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, b.limit, fmt.Errorf("not done after %v", b.limit))
+	defer cancel()
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%s at concurrency %d, round %d: %w", p.name, concurrency, round, err)
+		}
+	}()
+	dir, remove, err := scratch()
+	if err != nil {
+		return run{}, err
+	}
+	defer remove()
+	s, err := open(ctx, dir, n)
+	if err != nil {
+		return run{}, err
+	}
+	defer s.close()
+	cmd, err := p.command(ctx, b, s, dir, concurrency)
+	if err != nil {
+		return run{}, err
+	}
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	u, err := measure(ctx, cmd)
+	if err = errors.Join(err, s.check()); err != nil {
+		return run{}, fmt.Errorf("%w\n%s", err, tail(said.Bytes()))
+	}
+	first, last, each := s.span()
+	end := p.last(s)
+	if end.IsZero() {
+		return run{}, fmt.Errorf("the task manager lacks reports\n%s", tail(said.Bytes()))
+	}
+	return run{
+		Round: round, Concurrency: concurrency, Program: p.name, Tasks: n,
+		PerMinute: float64(n) / end.Sub(u.Start).Minutes(), Steady: float64(n) / last.Sub(first).Minutes(),
+		CPU: u.CPU.Seconds() / float64(n), PSS: float64(u.PSS) / 1e6, P50: median(each),
+	}, nil
+}
+
+func tail(text []byte) []byte { return bytes.TrimSpace(text[max(0, len(text)-4000):]) }

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+func (r run) String() string {
+	return fmt.Sprintf("round %d, concurrency %d, %-10s %3d tasks: %5.0f tasks/min (%5.0f steady), %.3f CPU s a task, %4.0f MB PSS, p50 %4.0f ms",
+		r.Round, r.Concurrency, r.Program, r.Tasks, r.PerMinute, r.Steady, r.CPU, r.PSS, ms(r.P50))
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// report is the outcome as Markdown: what was measured where, the medians, and
+// rollcall's ratio to each of the others in the same round.
+func (b *bench) report(m machine, runs []run) string {
+	var w strings.Builder
+	fmt.Fprintf(&w, "%s, %d cores (%s), %.0f GB, %s, kernel %s. Browser: %s.\n%s.\n", m.Date, m.Cores, m.CPU, m.MemoryGB, m.System, m.Kernel, m.Browser, strings.Join(m.Versions, ", "))
+	fmt.Fprintf(&w, "%d rounds, interleaved; medians of the rounds; processor time by %s.\n", b.rounds, m.Meter)
+	for _, c := range b.concurrency {
+		fmt.Fprintf(&w, "\n**%d at a time**, %d tasks a run\n\n", c, b.count(c))
+		fmt.Fprintf(&w, "| | tasks/min | once started | CPU s per task | peak PSS MB | p50 ms |\n|---|---|---|---|---|---|\n")
+		for _, p := range b.programs {
+			fmt.Fprintf(&w, "| %s | %.0f | %.0f | %.3f | %.0f | %.0f |\n", p.title,
+				median(of(runs, p, c, perMinute)), median(of(runs, p, c, steady)), median(of(runs, p, c, cpu)), median(of(runs, p, c, memory)), median(of(runs, p, c, latency)))
+		}
+	}
+	if len(b.programs) < 2 || !slices.Contains(names(b.programs), programs[0].name) {
+		return w.String()
+	}
+	fmt.Fprintf(&w, "\n**rollcall's figure divided by the peer's, round by round**: geometric mean (least to most)\n\n")
+	fmt.Fprintf(&w, "| | at a time | tasks/min | once started | CPU per task | peak PSS | p50 |\n|---|---|---|---|---|---|---|\n")
+	for _, p := range b.programs {
+		if p.name == programs[0].name {
+			continue
+		}
+		for _, c := range append(slices.Clone(b.concurrency), 0) {
+			at := fmt.Sprint(c)
+			if c == 0 {
+				at = "all"
+			}
+			fmt.Fprintf(&w, "| %s | %s |", p.title, at)
+			for _, get := range []func(run) float64{perMinute, steady, cpu, memory, latency} {
+				s := spreadOf(ratios(of(runs, programs[0], c, get), of(runs, p, c, get)))
+				fmt.Fprintf(&w, " %.2f (%.2f to %.2f) |", s.Mean, s.Least, s.Most)
+			}
+			fmt.Fprintln(&w)
+		}
+	}
+	return w.String()
+}
+
+func perMinute(r run) float64 { return r.PerMinute }
+func steady(r run) float64    { return r.Steady }
+func cpu(r run) float64       { return r.CPU }
+func memory(r run) float64    { return r.PSS }
+func latency(r run) float64   { return ms(r.P50) }
+
+// of lists a figure of a program at a concurrency, 0 for all of them, in the order of its runs.
+func of(runs []run, p program, concurrency int, get func(run) float64) []float64 {
+	var out []float64
+	for _, r := range runs {
+		if r.Program == p.name && (concurrency == 0 || r.Concurrency == concurrency) {
+			out = append(out, get(r))
+		}
+	}
+	return out
+}
+
+// ratios divides what belongs to the same round and concurrency.
+func ratios(ours, theirs []float64) []float64 {
+	var out []float64
+	for i := range min(len(ours), len(theirs)) {
+		out = append(out, ours[i]/theirs[i])
+	}
+	return out
+}
