@@ -22,7 +22,7 @@ func (x *tx) putAccount(t *task, a core.Account) error {
 			a.Created = r.Account.Created
 		}
 	}
-	sealed, err := x.l.seal(accountDoc{docOf(a.Username), docOf(a.Email), docOf(a.Password), docOf(a.TOTP), a.LinkProfile}, "account", r.ID, "account")
+	sealed, err := x.seal(accountDoc{docOf(a.Username), docOf(a.Email), docOf(a.Password), docOf(a.TOTP), a.LinkProfile}, "account", r.ID, "account")
 	if err != nil {
 		return err
 	}

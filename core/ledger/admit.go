@@ -125,7 +125,7 @@ func (x *tx) admitNew(in core.Task, due time.Time) (bool, error) {
 		if err := utf8Facts(in.ID, in.Facts); err != nil {
 			return false, err
 		}
-		if facts, err = x.l.seal(factsDoc{Facts: valuesDoc(in.Facts)}, "task", in.ID, "facts"); err != nil {
+		if facts, err = x.seal(factsDoc{Facts: valuesDoc(in.Facts)}, "task", in.ID, "facts"); err != nil {
 			return false, err
 		}
 	}
@@ -137,7 +137,7 @@ func (x *tx) admitNew(in core.Task, due time.Time) (bool, error) {
 	if err != nil || n == 0 { // n == 0: another runner was first
 		return false, err
 	}
-	sealed, err := x.l.seal(entityDocOf(in), "entity", in.ID, "entity")
+	sealed, err := x.seal(entityDocOf(in), "entity", in.ID, "entity")
 	if err != nil {
 		return false, err
 	}
@@ -170,7 +170,7 @@ func (x *tx) admitAgain(t *task, in core.Task, due time.Time) error {
 	r.Facts = facts
 	r.Round++
 	r.Broken, r.Fault, r.Phase, r.WaitingSince = 0, "", "", time.Time{}
-	sealed, err := x.l.seal(entityDocOf(in), "entity", in.ID, "entity")
+	sealed, err := x.seal(entityDocOf(in), "entity", in.ID, "entity")
 	if err != nil {
 		return err
 	}

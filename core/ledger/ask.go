@@ -282,7 +282,7 @@ func (l *Ledger) AnswerAsk(ctx context.Context, id, text, by string) error {
 			if text != "" {
 				value = core.Secret(text)
 			}
-			sealed, err := l.seal(replyDoc{docOf(value), by}, "ask", id, "answer")
+			sealed, err := x.seal(replyDoc{docOf(value), by}, "ask", id, "answer")
 			if err != nil {
 				return err
 			}

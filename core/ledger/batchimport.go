@@ -63,7 +63,7 @@ func (l *Ledger) AddImport(ctx context.Context, imp core.BulkImport, rows []core
 			return x.importAgain(old, imp.Batch, now)
 		}
 		imp.ID, imp.Created, imp.Adopted, imp.Rows = rand.Text(), at(now), false, len(rows)
-		sealed, err := l.seal(bulkImportDoc{imp.Header}, bulkImportTable, imp.ID, "import")
+		sealed, err := x.seal(bulkImportDoc{imp.Header}, bulkImportTable, imp.ID, "import")
 		if err != nil {
 			return err
 		}
@@ -129,7 +129,7 @@ func (x *tx) putBulkRow(domain string, r core.BulkRow, seq int64) error {
 	for _, c := range r.Cells {
 		doc.Cells = append(doc.Cells, docOf(c))
 	}
-	sealed, err := x.l.seal(doc, bulkRowTable, r.ID, "row")
+	sealed, err := x.seal(doc, bulkRowTable, r.ID, "row")
 	if err != nil {
 		return err
 	}

@@ -72,6 +72,8 @@ type tx struct {
 	ctx context.Context
 	q   querier
 	w   writer // nil when reading
+
+	keyKept bool // keepKey was called
 }
 
 func (x *tx) exec(query string, args ...any) (int64, error) {

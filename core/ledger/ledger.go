@@ -51,6 +51,7 @@ type Ledger struct {
 
 	keyLock sync.RWMutex // write-locked by Reseal
 	keys    Sealer
+	check   []byte // the check value of keys, as the ledger has it
 	macKey  []byte
 
 	subs subscribers
@@ -119,7 +120,8 @@ func (l *Ledger) unlock(ctx context.Context) error {
 			if sealed, err = l.keys.Seal(l.macKey, macKeyAAD); err != nil {
 				return err
 			}
-			_, err = x.exec(`INSERT INTO meta (name, value) VALUES ('key_check', $1), ('mac_key', $2)`, l.keys.Check(), sealed)
+			l.check = l.keys.Check()
+			_, err = x.exec(`INSERT INTO meta (name, value) VALUES ('key_check', $1), ('mac_key', $2)`, l.check, sealed)
 			return err
 		}
 		if err != nil {
@@ -128,6 +130,7 @@ func (l *Ledger) unlock(ctx context.Context) error {
 		if err := x.verifyKey(); err != nil {
 			return err
 		}
+		l.check = check
 		if err := x.row(`SELECT value FROM meta WHERE name = 'mac_key'`).Scan(&sealed); err != nil {
 			return err
 		}
@@ -148,6 +151,24 @@ func (x *tx) verifyKey() error {
 	}
 	return nil
 }
+
+// keepKey fails the transaction at its commit, should the ledger be sealed under
+// another key by then, and keeps Reseal out from there to its end. So no row under
+// an older key is stored by a process that had the ledger open before the change.
+func (x *tx) keepKey() error {
+	if x.keyKept || x.l.exclusive() {
+		return nil
+	}
+	x.keyKept = true
+	if err := x.later(`{share sealing}`); err != nil {
+		return err
+	}
+	// It divides by zero where the key is another: a statement that failed takes
+	// the commit that is sent along with it.
+	return x.later(`SELECT 1 / count(*) FROM meta WHERE name = 'key_check' AND value = $1`, x.l.check)
+}
+
+var errKeyChanged = errors.New("the ledger was sealed under another master key meanwhile, nothing was stored; run it again with the key that [store] key names now")
 
 // mac is a keyed hash of data. It outlives a change of the master key.
 func (l *Ledger) mac(use string, data ...string) []byte {

@@ -188,14 +188,14 @@ func (x *tx) save(t *task) error {
 	r := &t.rec
 	if t.newFacts {
 		var err error
-		if t.facts, err = x.l.seal(factsDoc{valuesDoc(r.Facts), r.Fields}, "task", r.ID, "facts"); err != nil {
+		if t.facts, err = x.seal(factsDoc{valuesDoc(r.Facts), r.Fields}, "task", r.ID, "facts"); err != nil {
 			return err
 		}
 	}
 	if t.newAnswer {
 		a := r.Answer
 		var err error
-		if t.answer, err = x.l.seal(answerDoc{a.Status, a.Code, a.Reason, a.Field, valuesDoc(a.Facts), a.After, a.Fields},
+		if t.answer, err = x.seal(answerDoc{a.Status, a.Code, a.Reason, a.Field, valuesDoc(a.Facts), a.After, a.Fields},
 			"task", r.ID, "answer"); err != nil {
 			return err
 		}
@@ -265,7 +265,7 @@ func (x *tx) intent(t *task, m core.Move) error {
 	if !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	sealed, err := x.l.seal(intentDoc{docOf(in.Username), docOf(in.Email), docOf(in.Password), in.Mark, in.HasMark}, "intent", in.ID, "intent")
+	sealed, err := x.seal(intentDoc{docOf(in.Username), docOf(in.Email), docOf(in.Password), in.Mark, in.HasMark}, "intent", in.ID, "intent")
 	if err != nil {
 		return err
 	}
@@ -298,7 +298,7 @@ func (l *Ledger) Note(ctx context.Context, lease core.Lease, facts core.Facts, e
 			return err
 		}
 		d.Facts = valuesDoc(core.Facts(valuesOf(d.Facts)).Merge(facts))
-		sealed, err := l.seal(d, "task", t.rec.ID, "facts")
+		sealed, err := x.seal(d, "task", t.rec.ID, "facts")
 		if err != nil {
 			return err
 		}

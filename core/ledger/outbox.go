@@ -13,7 +13,7 @@ import (
 // putReport makes the outbox row of a task. There is one at most: the next is
 // made in a later round, after this one is settled.
 func (x *tx) putReport(t *task, r core.Report) error {
-	body, err := x.l.seal(reportDoc{r.Complete, r.Status, r.LinkProfile, docOf(r.Email), docOf(r.Username), docOf(r.Password), r.Note, r.Message},
+	body, err := x.seal(reportDoc{r.Complete, r.Status, r.LinkProfile, docOf(r.Email), docOf(r.Username), docOf(r.Password), r.Note, r.Message},
 		"outbox", t.rec.ID, "body")
 	if err != nil {
 		return err

@@ -25,6 +25,9 @@ var postgresSchema embed.FS
 const (
 	// advisoryLock is held while the schema, the key or the sealing is changed.
 	advisoryLock = 0x726f6c6c // "roll"
+	// sealingLock is held shared by a transaction that stores sealed text, while it
+	// commits, and alone while everything is sealed under another key.
+	sealingLock = advisoryLock + 1
 	// poolSize bounds the connections of one process.
 	poolSize = 10
 	// oldestServer is the first version with generated columns.
@@ -60,6 +63,7 @@ func openPostgres(ctx context.Context, address string, log *slog.Logger, notify 
 		"{now}", "COALESCE($1::bigint, (extract(epoch FROM statement_timestamp()) * 1000000)::bigint)",
 		"{for update}", "FOR UPDATE", "{for update site}", "FOR UPDATE OF s SKIP LOCKED", "{for update skip}", "FOR UPDATE SKIP LOCKED",
 		"{max}", "GREATEST", "{lock ledger}", fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", advisoryLock),
+		"{lock sealing}", fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", sealingLock), "{share sealing}", fmt.Sprintf("SELECT pg_advisory_xact_lock_shared(%d)", sealingLock),
 		"{sites $2}", `jsonb_to_recordset($2::jsonb) AS d(domain text, driver text, every bigint, concurrency bigint,
 			max_per_day bigint, expires bigint)`,
 		"{d.domain}", "d.domain", "{d.driver}", "d.driver", "{d.every}", "d.every", "{d.concurrency}", "d.concurrency",
@@ -113,6 +117,8 @@ func (d *postgresDB) clean(err error) error {
 		return awayError{err}
 	case !errors.As(err, &e):
 		return err
+	case e.Code == "22012": // nothing but keepKey divides
+		return errKeyChanged
 	case strings.HasPrefix(e.Code, "53"):
 		return fmt.Errorf("the database server is out of room or connections: %w", err)
 	case strings.HasPrefix(e.Code, "28"):

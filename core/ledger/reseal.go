@@ -32,12 +32,19 @@ const resealPage = 500
 // Reseal seals everything under another master key, in one transaction: either
 // all of the ledger opens with the new key afterwards, or all of it with the old
 // one. Other methods wait meanwhile. On PostgreSQL no runner may be live, because
-// it would go on with the old key.
+// it would go on with the old key; a command that has the ledger open stores
+// nothing sealed any more.
 func (l *Ledger) Reseal(ctx context.Context, keys Sealer) error {
 	l.keyLock.Lock()
 	defer l.keyLock.Unlock()
+	check := keys.Check()
 	err := l.inTx(ctx, "seal the ledger under the new key", func(x *tx) error {
-		if _, err := x.exec(`{lock ledger}`); err != nil {
+		for _, q := range []string{`{lock ledger}`, `{lock sealing}`} {
+			if _, err := x.exec(q); err != nil {
+				return err
+			}
+		}
+		if err := x.verifyKey(); err != nil {
 			return err
 		}
 		if !l.exclusive() {
@@ -65,11 +72,11 @@ func (l *Ledger) Reseal(ctx context.Context, keys Sealer) error {
 				return err
 			}
 		}
-		_, err := x.exec(`UPDATE meta SET value = $1 WHERE name = 'key_check'`, keys.Check())
+		_, err := x.exec(`UPDATE meta SET value = $1 WHERE name = 'key_check'`, check)
 		return err
 	})
 	if err == nil {
-		l.keys = keys
+		l.keys, l.check = keys, check
 	}
 	return err
 }

@@ -3,9 +3,11 @@ package ledger_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -48,6 +50,121 @@ func TestARunnerWithTheOldKeyIsKeptOut(t *testing.T) {
 	must(t, rotating.PutSites(t.Context(), "rotating", []core.SiteLimits{{Domain: "a.org", Driver: "d"}}))
 	_, err = rotating.Claim(t.Context(), "rotating", time.Hour)
 	must(t, err)
+}
+
+// TestACommandStoresNothingUnderTheOldKey lets commands, which don't join, meet the
+// change of the key in every order.
+func TestACommandStoresNothingUnderTheOldKey(t *testing.T) {
+	url := ledgertest.Postgres(t)
+	openWith := func(keys ledger.Sealer) *ledger.Ledger {
+		t.Helper()
+		l, err := ledger.Open(t.Context(), ledger.Options{URL: url, Keys: keys})
+		must(t, err)
+		t.Cleanup(func() { must(t, l.Close()) })
+		return l
+	}
+	admit := func(l *ledger.Ledger, id string) error {
+		_, err := l.Admit(t.Context(), core.Task{ID: id, Domain: "a.org", Entity: core.Entity{Fields: map[string]core.Value{
+			core.FieldPassword: core.Secret("the password of " + id)}}}, time.Time{})
+		return err
+	}
+	refused := func(what string, err error) {
+		t.Helper()
+		if err == nil || !strings.Contains(err.Error(), "another master key meanwhile, nothing was stored") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	rotating := openWith(ledgertest.NewKey("one"))
+	must(t, admit(rotating, "before"))
+
+	// It seals before the change and commits after it.
+	early := &held{Sealer: ledgertest.NewKey("one")}
+	began := openWith(early)
+	early.reached, early.goOn = make(chan struct{}), make(chan struct{})
+	stored := make(chan error, 1)
+	go func() { stored <- admit(began, "early") }()
+	<-early.reached
+	must(t, rotating.Reseal(t.Context(), ledgertest.NewKey("two")))
+	close(early.goOn)
+	refused("a command that sealed before the change", <-stored)
+	refused("the same command once more", admit(began, "early"))
+
+	// It commits while everything is being sealed anew.
+	two := &held{Sealer: ledgertest.NewKey("two")}
+	during := openWith(two)
+	three := &held{Sealer: ledgertest.NewKey("three"), reached: make(chan struct{}), goOn: make(chan struct{})}
+	changed := make(chan error, 1)
+	go func() { changed <- rotating.Reseal(t.Context(), three) }()
+	<-three.reached
+	two.reached, two.goOn = make(chan struct{}), make(chan struct{})
+	close(two.goOn)
+	go func() { stored <- admit(during, "during") }()
+	<-two.reached
+	close(three.goOn)
+	must(t, <-changed)
+	refused("a command that commits during the change", <-stored)
+
+	// Many at once: what was stored can be read, whoever came first.
+	const commands, enough = 4, 40
+	acknowledged := make(chan string)
+	var crowd sync.WaitGroup
+	for i := range commands {
+		l := openWith(ledgertest.NewKey("three"))
+		crowd.Go(func() {
+			for n := 0; ; n++ {
+				id := fmt.Sprintf("crowd-%d-%d", i, n)
+				if err := admit(l, id); err != nil {
+					refused(id, err)
+					return
+				}
+				acknowledged <- id
+			}
+		})
+	}
+	go func() {
+		crowd.Wait()
+		close(acknowledged)
+	}()
+	ids := []string{"before"}
+	for id := range acknowledged {
+		if ids = append(ids, id); len(ids) == enough {
+			go func() { changed <- rotating.Reseal(t.Context(), ledgertest.NewKey("four")) }()
+		}
+	}
+	must(t, <-changed)
+	for _, l := range []*ledger.Ledger{rotating, openWith(ledgertest.NewKey("four"))} {
+		for _, id := range ids {
+			rec, err := l.Task(t.Context(), id)
+			must(t, err)
+			if got := rec.Entity.Get(core.FieldPassword).Reveal(); got != "the password of "+id {
+				t.Errorf("%s has the password %q", id, got)
+			}
+		}
+		all, err := l.Tasks(t.Context(), core.TaskFilter{Limit: len(ids) + 1})
+		must(t, err)
+		if len(all) != len(ids) {
+			t.Errorf("the ledger has %d tasks, %d were acknowledged", len(all), len(ids))
+		}
+	}
+	t.Logf("%d tasks were stored beside the change of the key", len(ids)-1)
+}
+
+// held says when it is about to seal for the first time since reached was set, and
+// then waits for goOn.
+type held struct {
+	ledger.Sealer
+	reached, goOn chan struct{}
+	once          sync.Once
+}
+
+func (h *held) Seal(plain []byte, aad string) ([]byte, error) {
+	if h.reached != nil {
+		h.once.Do(func() {
+			close(h.reached)
+			<-h.goOn
+		})
+	}
+	return h.Sealer.Seal(plain, aad)
 }
 
 func TestCompactLeavesNothingUnderTheOldKey(t *testing.T) {

@@ -149,13 +149,17 @@ func utf8Facts(id string, f core.Facts) error {
 	return nil
 }
 
-// seal makes the sealed form of a document. row and field bind it to its place.
-func (l *Ledger) seal(doc any, table, row, field string) ([]byte, error) {
+// seal makes the sealed form of a document, for this transaction to store. row and
+// field bind it to its place.
+func (x *tx) seal(doc any, table, row, field string) ([]byte, error) {
 	plain, err := json.Marshal(doc)
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := l.keys.Seal(plain, aad(table, row, field))
+	if err := x.keepKey(); err != nil {
+		return nil, err
+	}
+	sealed, err := x.l.keys.Seal(plain, aad(table, row, field))
 	if err != nil {
 		return nil, fmt.Errorf("seal %s of %s %s: %w", field, table, row, err)
 	}

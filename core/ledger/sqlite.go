@@ -55,7 +55,7 @@ func openSQLite(ctx context.Context, path string) (database, error) {
 	d := &sqliteDB{path: path}
 	d.words.replace = strings.NewReplacer(
 		"{now}", "$1", "{for update}", "", "{for update site}", "", "{for update skip}", "",
-		"{max}", "max", "{lock ledger}", "SELECT 1",
+		"{max}", "max", "{lock ledger}", "SELECT 1", "{lock sealing}", "SELECT 1",
 		"{sites $2}", "json_each($2) AS d WHERE true", "{d.domain}", "d.value ->> 'domain'", "{d.driver}", "d.value ->> 'driver'",
 		"{d.every}", "d.value ->> 'every'", "{d.concurrency}", "d.value ->> 'concurrency'",
 		"{d.max_per_day}", "d.value ->> 'max_per_day'", "{d.expires}", "d.value ->> 'expires'")
