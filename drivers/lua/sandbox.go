@@ -1,10 +1,12 @@
 package lua
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -223,15 +225,19 @@ type scriptError struct{ place, msg string }
 
 func (e *scriptError) Error() string { return e.msg }
 
-// place is file:line of the innermost script function, "" when none runs.
+// place is file:line of the innermost script function, "" when none runs. A function
+// that has not begun is at the line where it is defined.
 func (h *host) place() string {
 	for level := 0; level < callStack; level++ {
 		dbg, ok := h.L.GetStack(level)
 		if !ok {
 			return ""
 		}
-		if _, err := h.L.GetInfo("Sl", dbg, lua.LNil); err == nil && dbg.CurrentLine > 0 && dbg.What != "G" {
-			return fmt.Sprintf("%s:%d", dbg.Source, dbg.CurrentLine)
+		if _, err := h.L.GetInfo("Sl", dbg, lua.LNil); err != nil || dbg.What == "G" {
+			continue
+		}
+		if line := cmp.Or(dbg.CurrentLine, dbg.LineDefined); line > 0 {
+			return fmt.Sprintf("%s:%d", dbg.Source, line)
 		}
 	}
 	return ""
@@ -251,13 +257,34 @@ func (h *host) protect(f func()) (err error) {
 		case *lua.ApiError:
 			err = h.apiError(r)
 		case error:
-			err = &scriptError{h.place(), "the script broke its host: " + r.Error()}
+			why := "the script broke its host: " + r.Error()
+			if overflowing() {
+				why = tooManyValues
+			}
+			err = &scriptError{h.place(), why}
 		default:
 			err = &scriptError{h.place(), fmt.Sprintf("the script broke its host: %v", r)}
 		}
 	}()
 	f()
 	return nil
+}
+
+// tooManyValues is what the interpreter's own "registry overflow" means to a person.
+var tooManyValues = fmt.Sprintf("more than %d values at once: a call hands on ever more arguments, or calls within calls keep too many", registryMax)
+
+// overflowing reports, to a function that recovers, whether the panic came up while the
+// interpreter was reporting that its values don't fit. It fails at that where a
+// function has just been entered by a tail call, and so has no line yet.
+func overflowing() bool {
+	callers := make([]uintptr, 64)
+	frames := runtime.CallersFrames(callers[:runtime.Callers(1, callers)])
+	for f, more := frames.Next(); more; f, more = frames.Next() {
+		if strings.HasSuffix(f.Function, ".registryOverflow") {
+			return true
+		}
+	}
+	return false
 }
 
 // unwind carries an error of a verb through the Lua stack.
@@ -288,7 +315,7 @@ func (h *host) apiError(e *lua.ApiError) error {
 	case strings.HasPrefix(msg, "stack overflow"):
 		msg = fmt.Sprintf("more than %d calls within calls", callStack)
 	case strings.Contains(msg, "registry overflow"):
-		msg = "too many values at once"
+		msg = tooManyValues
 	}
 	return &scriptError{place, msg}
 }

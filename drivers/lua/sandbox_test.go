@@ -46,6 +46,8 @@ func TestHostileSourceIsRefusedQuickly(t *testing.T) {
 		"many locals":            {strings.Repeat("local a ", 8000), "too many local variables"},
 		"endless loop":           {fmt.Sprintf(head, "while true do end"), "loading takes more than 100000 steps"},
 		"endless recursion":      {fmt.Sprintf(head, "local function f() return 1 + f() end f()"), "calls within calls"},
+		"ever more arguments":    {fmt.Sprintf(head, "local function f(...)\n  return f(1, 2, 3, 4, 5, 6, 7, 8, ...)\nend\n\nf()"), "t.lua:1: more than 16384 values at once"},
+		"arguments in calls":     {fmt.Sprintf(head, "local t = {} for i = 1, 240 do t[i] = i end\nlocal function f()\n  local a = { unpack(t) }\n  return f(unpack(a)), unpack(t)\nend f()"), "calls within calls"},
 		"doubling":               {fmt.Sprintf(head, "local s = 'x' for i = 1, 60 do s = s .. s end"), "would make a text of"},
 		"rep":                    {fmt.Sprintf(head, "local s = ('x'):rep(40 * 1024 * 1024 * 1024)"), "would make a text of"},
 		"rep of nothing":         {fmt.Sprintf(head, "local s = (''):rep(1e18)"), ""},

@@ -1,6 +1,6 @@
 --- Hands ever more arguments on.
 -- ends: failed
--- says: the script broke its host | too many values | calls within calls
+-- says: memory_arguments.lua:9: more than 16384 values at once
 -- strikes: language
 return {
   api = 1, name = "memory_arguments", version = "1.0.0", summary = "hostile", domains = { "memory-arguments.hostile.test" },
