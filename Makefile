@@ -69,7 +69,7 @@ bench-peers:
 	@command -v npm > /dev/null || .ci/setup node
 	@mkdir -p bin/bench/node && cp examples/bench/node/*.mjs examples/bench/node/*.json bin/bench/node/
 	$(GO) build -trimpath -o bin/bench/ ./cmd/rollcall
-	cd examples/bench && $(GO) build -trimpath -o ../../bin/bench/ . ./rod
+	cd examples/bench && $(GO) build -trimpath -o ../../bin/bench/ . ./rod ./chromedp
 	@cd bin/bench/node && { cmp -s package-lock.json node_modules/.installed || { PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 PUPPETEER_SKIP_DOWNLOAD=1 \
 	 npm ci --ignore-scripts --no-fund --no-audit --loglevel=error && cp package-lock.json node_modules/.installed; }; }
 	bin/bench/bench -dir bin/bench -rounds $${ROUNDS:-5} -conc "$${CONC:-1 2 4 8}" -tasks $${TASKS:-0} -peers "$${PEERS:-}" -browser "$${BROWSER:-/usr/lib/chromium/chromium-headless-shell}"

@@ -28,9 +28,11 @@ type program struct {
 var programs = []program{
 	{"rollcall", "rollcall", rollcallCommand, lastReport},
 	{"rod", "go-rod", goPeer("rod"), lastAnswer},
+	{"chromedp", "chromedp", goPeer("chromedp"), lastAnswer},
 	{"playwright", "Playwright", nodePeer("playwright"), lastAnswer},
 	{"crawlee", "Crawlee", nodePeer("crawlee"), lastAnswer},
 	{"puppeteer", "Puppeteer", nodePeer("puppeteer"), lastAnswer},
+	{"selenium", "Selenium", nodePeer("selenium"), lastAnswer},
 }
 
 func lastAnswer(s *site) time.Time {
