@@ -39,6 +39,9 @@ type Options struct {
 	// HealthWithin is how long it may take to answer; a process that misses two in a
 	// row is killed. Defaults to 5s.
 	HealthWithin time.Duration
+	// ManifestIdle is how long the process that reads manifests stays without work.
+	// Defaults to 5s.
+	ManifestIdle time.Duration
 	// StateDir keeps copies of binaries. Defaults to a directory that Close removes.
 	StateDir string
 	// Env is the environment of the processes, besides what go-plugin needs.
@@ -107,6 +110,9 @@ func New(o Options) (*Host, error) {
 	if o.HealthWithin <= 0 {
 		o.HealthWithin = 5 * time.Second
 	}
+	if o.ManifestIdle <= 0 {
+		o.ManifestIdle = 5 * time.Second
+	}
 	if o.Users.Count == 0 {
 		o.Users = Users{UID: 31000, GID: 31000, Count: 256}
 	}
@@ -159,6 +165,7 @@ func (h *Host) manifest(ctx context.Context, pr *program, ref plugins.DriverRef)
 		m, err = p.remote.Manifest(ctx, ref)
 		return err
 	})
+	s.restAfter(h.opt.ManifestIdle)
 	return m, err
 }
 

@@ -62,6 +62,7 @@ type process struct {
 	life    context.Context // ends with the process
 	ended   context.CancelFunc
 	written atomic.Int64
+	statm   statm
 	client  *goplugin.Client
 	remote  *plugins.Client
 
@@ -226,6 +227,7 @@ func (p *process) reap() {
 	p.state, p.reaped = p.cmd.ProcessState, true
 	p.mu.Unlock()
 	p.ended()
+	p.statm.close()
 	close(p.exited)
 	p.client.Kill() // waits for go-plugin's goroutines, and removes the sockets
 	close(p.gone)

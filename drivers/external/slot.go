@@ -24,6 +24,7 @@ type slot struct {
 	id        int // index of the slot's user id, -1 for none yet
 	processes map[*program]*process
 	closed    bool
+	resting   *time.Timer // nil unless the processes end when they are idle
 }
 
 var _ core.Worker = (*slot)(nil)
@@ -221,11 +222,41 @@ func (s *slot) endedIdle(p *process) {
 	s.died(p, s.death(context.Background(), p, nil, ""))
 }
 
+// restAfter ends the slot's processes once nobody has used the slot for d.
+func (s *slot) restAfter(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+	case s.resting == nil:
+		s.resting = time.AfterFunc(d, s.rest)
+	default:
+		s.resting.Reset(d)
+	}
+}
+
+func (s *slot) rest() {
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	default:
+		return // it is in use, and rests after that
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.processes {
+		p.kill(killIdle)
+	}
+}
+
 // kill ends the slot's processes without waiting.
 func (s *slot) kill() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
+	if s.resting != nil {
+		s.resting.Stop()
+	}
 	for _, p := range s.processes {
 		p.kill(killClosed)
 	}

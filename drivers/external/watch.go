@@ -10,8 +10,19 @@ import (
 	"time"
 )
 
-// watchEvery is how often the memory of the processes is looked at while they work.
-const watchEvery = 10 * time.Millisecond
+// The memory of the processes is looked at while they work: the nearer one is to its
+// limit the sooner, so that none gets far past it at the fastest that memory can be
+// taken.
+const (
+	watchLeast = 10 * time.Millisecond
+	watchMost  = 100 * time.Millisecond
+	fastest    = 4 << 20 // bytes in a millisecond
+)
+
+// nextLook is when a process that has so much left is looked at again.
+func nextLook(left int64) time.Duration {
+	return min(max(time.Duration(left/fastest)*time.Millisecond, watchLeast), watchMost)
+}
 
 // watcher kills processes that use too much memory. One goroutine serves all,
 // and it sleeps while none works.
@@ -52,31 +63,33 @@ func (w *watcher) close() {
 
 func (w *watcher) run() {
 	defer close(w.done)
-	ticker := time.NewTicker(watchEvery)
-	ticker.Stop()
-	defer ticker.Stop()
+	timer := time.NewTimer(watchMost)
+	timer.Stop()
+	defer timer.Stop()
 	var list []*process
 	for {
 		select {
 		case <-w.stop:
 			return
 		case <-w.wake:
-			ticker.Reset(watchEvery)
-		case <-ticker.C:
+		case <-timer.C:
 		}
 		w.mu.Lock()
 		list = list[:0]
 		for p := range w.watch {
 			list = append(list, p)
 		}
-		if len(list) == 0 {
-			ticker.Stop()
-		}
 		w.mu.Unlock()
+		next := watchMost
 		for _, p := range list {
-			if p.resident() > int64(p.host.opt.MemoryMB)<<20 {
+			left := int64(p.host.opt.MemoryMB)<<20 - p.resident()
+			if left < 0 {
 				p.kill(killMemory)
 			}
+			next = min(next, nextLook(left))
+		}
+		if len(list) > 0 {
+			timer.Reset(next)
 		}
 		clear(list)
 	}
@@ -86,17 +99,47 @@ var pageSize = int64(os.Getpagesize())
 
 // resident is the resident size of the process in bytes, 0 when it is gone.
 func (p *process) resident() int64 {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(p.pid) + "/statm")
-	if err != nil {
-		return 0
-	}
-	fields := bytes.Fields(b)
-	if len(fields) < 2 {
-		return 0
-	}
-	pages, err := strconv.ParseInt(string(fields[1]), 10, 64)
+	var buf [128]byte
+	n := p.statm.read(p.pid, buf[:])
+	_, rest, _ := bytes.Cut(buf[:n], []byte(" "))
+	field, _, _ := bytes.Cut(rest, []byte(" "))
+	pages, err := strconv.ParseInt(string(field), 10, 64)
 	if err != nil {
 		return 0
 	}
 	return pages * pageSize
+}
+
+// statm is /proc/PID/statm, kept open: it is read many times a second.
+type statm struct {
+	mu   sync.Mutex
+	file *os.File
+	over bool
+}
+
+// read reads the file from its beginning; nothing once the process is gone.
+func (s *statm) read(pid int, buf []byte) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return 0
+	}
+	if s.file == nil {
+		f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/statm")
+		if err != nil {
+			return 0
+		}
+		s.file = f
+	}
+	n, _ := s.file.ReadAt(buf, 0) // a process that is gone reads as nothing
+	return n
+}
+
+func (s *statm) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = true
+	if s.file != nil {
+		_ = s.file.Close() // it was only read
+	}
 }
