@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
@@ -99,6 +100,10 @@ func (b *bench) do(ctx context.Context, p program, round, concurrency, n int) (r
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	u, err := measure(ctx, cmd)
+	if b.logs != "" {
+		file := filepath.Join(b.logs, fmt.Sprintf("%s-c%d-round%d.log", p.name, concurrency, round))
+		err = errors.Join(err, os.WriteFile(file, said.Bytes(), 0o644))
+	}
 	if err = errors.Join(err, s.check()); err != nil {
 		return run{}, fmt.Errorf("%w\n%s", err, tail(said.Bytes()))
 	}
