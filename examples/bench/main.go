@@ -33,6 +33,7 @@ type bench struct {
 	concurrency []int
 	tasks       int // of a run; 0 means by its concurrency
 	limit       time.Duration
+	byKind      bool
 	logs        string // directory for what each run printed; none keeps nothing
 }
 
@@ -59,6 +60,9 @@ func start(ctx context.Context, args []string) error {
 		return err
 	}
 	fmt.Print(b.report(m, runs))
+	if b.byKind {
+		fmt.Print(b.parts(runs))
+	}
 	return nil
 }
 
@@ -72,6 +76,7 @@ func parse(args []string) (*bench, error) {
 	set.IntVar(&b.tasks, "tasks", 0, "tasks of a run; 0 means three for each that runs at the same time, and at least twelve")
 	set.DurationVar(&b.limit, "limit", 10*time.Minute, "longest time of one run")
 	set.StringVar(&b.logs, "logs", "", "directory that keeps what each run printed")
+	set.BoolVar(&b.byKind, "parts", false, "print what each kind of process took, too")
 	conc := set.String("conc", "1 2 4 8", "tasks at the same time")
 	peers := set.String("peers", "", "programs to run; none means all")
 	if err := set.Parse(args); err != nil {

@@ -72,6 +72,7 @@ type run struct {
 	CPU                float64       // seconds a task, start and stop of everything included
 	PSS                float64       // MB at the worst look
 	P50                time.Duration // of a task, as the site saw it
+	Parts              []part        // by kind of process
 }
 
 // do has the program enrol n people on a fresh site, and checks them.
@@ -99,7 +100,11 @@ func (b *bench) do(ctx context.Context, p program, round, concurrency, n int) (r
 	}
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
-	u, err := measure(ctx, cmd)
+	t, err := newTree()
+	if err != nil {
+		return run{}, err
+	}
+	u, err := measure(ctx, cmd, t)
 	if b.logs != "" {
 		file := filepath.Join(b.logs, fmt.Sprintf("%s-c%d-round%d.log", p.name, concurrency, round))
 		err = errors.Join(err, os.WriteFile(file, said.Bytes(), 0o644))
@@ -115,7 +120,7 @@ func (b *bench) do(ctx context.Context, p program, round, concurrency, n int) (r
 	return run{
 		Round: round, Concurrency: concurrency, Program: p.name, Tasks: n,
 		PerMinute: float64(n) / end.Sub(u.Start).Minutes(), Steady: float64(n) / last.Sub(first).Minutes(),
-		CPU: u.CPU.Seconds() / float64(n), PSS: float64(u.PSS) / 1e6, P50: median(each),
+		CPU: u.CPU.Seconds() / float64(n), PSS: float64(u.PSS) / 1e6, P50: median(each), Parts: u.Parts,
 	}, nil
 }
 

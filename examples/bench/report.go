@@ -59,6 +59,36 @@ func cpu(r run) float64       { return r.CPU }
 func memory(r run) float64    { return r.PSS }
 func latency(r run) float64   { return ms(r.P50) }
 
+// parts is where the processor time and the memory of each program go, by kind
+// of process: medians of the runs at a concurrency.
+func (b *bench) parts(runs []run) string {
+	var w strings.Builder
+	fmt.Fprintf(&w, "\n**By kind of process**: CPU ms per task, how many there were in a run, PSS of the largest\n\n| | at a time | process | CPU ms per task | processes | PSS MB |\n|---|---|---|---|---|---|\n")
+	for _, p := range b.programs {
+		for _, c := range b.concurrency {
+			var kinds []string
+			cpu, count, pss := map[string][]float64{}, map[string][]float64{}, map[string][]float64{}
+			for _, r := range runs {
+				if r.Program != p.name || r.Concurrency != c {
+					continue
+				}
+				for _, k := range r.Parts {
+					if !slices.Contains(kinds, k.Kind) {
+						kinds = append(kinds, k.Kind)
+					}
+					cpu[k.Kind] = append(cpu[k.Kind], ms(k.CPU)/float64(r.Tasks))
+					count[k.Kind] = append(count[k.Kind], float64(k.Count))
+					pss[k.Kind] = append(pss[k.Kind], float64(k.PSS)/1e6)
+				}
+			}
+			for _, kind := range kinds {
+				fmt.Fprintf(&w, "| %s | %d | %s | %.0f | %.0f | %.0f |\n", p.title, c, kind, median(cpu[kind]), median(count[kind]), median(pss[kind]))
+			}
+		}
+	}
+	return w.String()
+}
+
 // of lists a figure of a program at a concurrency, 0 for all of them, in the order of its runs.
 func of(runs []run, p program, concurrency int, get func(run) float64) []float64 {
 	var out []float64
