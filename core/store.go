@@ -159,8 +159,8 @@ type SiteLimits struct {
 type Known struct {
 	State           State
 	Round           int
-	SameEntity      bool // nothing changed since the last round
-	SameCredentials bool // email, username and password are unchanged
+	SameEntity      bool // in a final state: nothing changed since the last round
+	SameCredentials bool // in a final state: email, username and password are unchanged
 	Updated         time.Time
 }
 
@@ -237,6 +237,7 @@ type Move struct {
 	// FreeIdentities ends the task's bookings: no account came of them.
 	FreeIdentities bool
 	Report         *Report // Reporting only: becomes the outbox row
+	Events         []Event // added first
 	Event          Event   // added with the move's time; Kind is filled in when empty
 }
 

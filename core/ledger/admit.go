@@ -42,13 +42,15 @@ func (l *Ledger) Look(ctx context.Context, tasks []core.Task) (map[string]core.K
 				if err := scan(&id, &k.State, &k.Round, &entity, &secrets, &updated); err != nil {
 					return err
 				}
-				mac, err := l.entityMac(byID[id])
-				if err != nil {
-					return err
-				}
-				k.SameEntity = string(mac) == string(entity)
-				k.SameCredentials = string(l.secretsMac(byID[id])) == string(secrets)
 				k.Updated = at(updated)
+				if k.State.Final() {
+					mac, err := l.entityMac(byID[id])
+					if err != nil {
+						return err
+					}
+					k.SameEntity = string(mac) == string(entity)
+					k.SameCredentials = string(l.secretsMac(byID[id])) == string(secrets)
+				}
 				out[id] = k
 				return nil
 			}, lookQuery, args...)
@@ -141,6 +143,7 @@ func (x *tx) admitNew(in core.Task, due time.Time) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	x.l.entities.drop(in.ID)
 	if err := x.later(`INSERT INTO entity (task_id, sealed) VALUES ($1, $2)`, in.ID, sealed); err != nil {
 		return false, err
 	}
@@ -174,6 +177,7 @@ func (x *tx) admitAgain(t *task, in core.Task, due time.Time) error {
 	if err != nil {
 		return err
 	}
+	x.l.entities.drop(in.ID)
 	if err := x.later(`UPDATE entity SET sealed = $2 WHERE task_id = $1`, in.ID, sealed); err != nil {
 		return err
 	}

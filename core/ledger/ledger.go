@@ -54,7 +54,8 @@ type Ledger struct {
 	check   []byte // the check value of keys, as the ledger has it
 	macKey  []byte
 
-	subs subscribers
+	entities entities // that are open now
+	subs     subscribers
 }
 
 var _ core.Store = (*Ledger)(nil)

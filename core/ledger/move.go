@@ -37,6 +37,7 @@ func (l *Ledger) Advance(ctx context.Context, lease core.Lease, m core.Move) (co
 		return core.Record{}, err
 	}
 	if m.To.Releases() {
+		l.entities.drop(rec.ID)
 		l.changed()
 	}
 	return rec, nil
@@ -119,7 +120,7 @@ func (x *tx) move(t *task, m core.Move) error {
 	if ev.Phase == "" {
 		ev.Phase = r.Phase
 	}
-	if err := x.addEvents(t, ev); err != nil {
+	if err := x.addEvents(t, slices.Concat(m.Events, []core.Event{ev})...); err != nil {
 		return err
 	}
 	return x.save(t)

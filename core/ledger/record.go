@@ -49,8 +49,10 @@ const taskColumns = `t.id, t.request_id, t.domain, t.kind, t.state, t.from_state
 	t.changed, t.new_secrets, t.entity_mac, t.secrets_mac, t.facts, t.answer, t.fault, t.intent_id, t.waiting_since, t.ask_expired, t.done,
 	t.due, t.owner, t.epoch, t.expires, t.ended, t.seq, t.created, t.updated`
 
-const partColumns = `e.sealed, i.key, i.state, i.committed, i.at, i.name, i.driver, i.digest, i.sealed,
-	a.domain, a.driver, a.created, a.sealed`
+const (
+	partColumns     = `e.sealed, ` + morePartColumns
+	morePartColumns = `i.key, i.state, i.committed, i.at, i.name, i.driver, i.digest, i.sealed, a.domain, a.driver, a.created, a.sealed`
+)
 
 // taskTimes are the columns that are not of the record's own type.
 type taskTimes struct {
@@ -119,21 +121,46 @@ func (x *tx) leased(l core.Lease) (*task, error) {
 // fill reads and opens what a record has in other tables and in sealed columns.
 func (x *tx) fill(t *task) error {
 	var p parts
-	err := x.row(`SELECT `+partColumns+` FROM entity e LEFT JOIN intent i ON i.id = $2 LEFT JOIN account a ON a.task_id = e.task_id
-		WHERE e.task_id = $1`, t.rec.ID, t.intentID).Scan(p.columns()...)
+	query, created := fillQuery, micro(t.rec.Created)
+	kept := x.l.entities.into(t, created)
+	if kept {
+		query = fillMoreQuery
+	}
+	err := x.row(query, t.rec.ID, t.intentID).Scan(p.columns()...)
 	if err != nil {
 		return err
 	}
-	return x.l.open(t, &p)
-}
-
-func (l *Ledger) open(t *task, p *parts) error {
-	r := &t.rec
-	var e entityDoc
-	if err := l.unseal(p.entity, &e, "entity", r.ID, "entity"); err != nil {
+	if kept {
+		return x.l.openMore(t, &p)
+	}
+	if err := x.l.open(t, &p); err != nil {
 		return err
 	}
-	e.into(&r.Task)
+	x.l.entities.keep(t, created)
+	return nil
+}
+
+const (
+	fillQuery = `SELECT ` + partColumns + ` FROM entity e LEFT JOIN intent i ON i.id = $2 LEFT JOIN account a ON a.task_id = e.task_id
+		WHERE e.task_id = $1`
+	// fillMoreQuery is fillQuery without the entity.
+	fillMoreQuery = `SELECT NULL, ` + morePartColumns + ` FROM task t LEFT JOIN intent i ON i.id = $2 LEFT JOIN account a ON a.task_id = t.id
+		WHERE t.id = $1`
+)
+
+// open opens what a row of the task and its parts hold.
+func (l *Ledger) open(t *task, p *parts) error {
+	var e entityDoc
+	if err := l.unseal(p.entity, &e, "entity", t.rec.ID, "entity"); err != nil {
+		return err
+	}
+	e.into(&t.rec.Task)
+	return l.openMore(t, p)
+}
+
+// openMore is open for all but the entity.
+func (l *Ledger) openMore(t *task, p *parts) error {
+	r := &t.rec
 	var f factsDoc
 	if err := l.unseal(t.facts, &f, "task", r.ID, "facts"); err != nil {
 		return err

@@ -22,6 +22,11 @@ const ensureSite = `INSERT INTO site (domain) VALUES ($1) ON CONFLICT (domain) D
 func (l *Ledger) SiteSaw(ctx context.Context, domain, cause string, after int, pause time.Duration) (time.Time, error) {
 	var until time.Time
 	var woke bool
+	if cause == "" {
+		if calm, err := l.calm(ctx, domain); err != nil || calm {
+			return time.Time{}, err
+		}
+	}
 	err := l.write(ctx, "count a visit to "+domain, func(x *tx) error {
 		if _, err := x.exec(ensureSite, domain); err != nil {
 			return err
@@ -81,6 +86,18 @@ func (l *Ledger) SiteSaw(ctx context.Context, domain, cause string, after int, p
 		l.changed()
 	}
 	return until, err
+}
+
+// calm reports whether a success changes nothing at a site: it has no series of
+// failures and no pause.
+func (l *Ledger) calm(ctx context.Context, domain string) (bool, error) {
+	var one int
+	var calm bool
+	err := l.read(ctx, "read the series of "+domain, func(x *tx) (err error) {
+		calm, err = x.first([]any{&one}, `SELECT 1 FROM site WHERE domain = $1 AND series = 0 AND pause = 0 AND cause = '' AND by_person = 0`, domain)
+		return err
+	})
+	return calm, err
 }
 
 // PauseSite implements core.Admin. It lasts until ResumeSite.

@@ -48,6 +48,7 @@ type sqliteDB struct {
 	lock    *os.File
 	writer  *sql.DB
 	readers *sql.DB
+	reading prepared
 	group   group
 }
 
@@ -107,6 +108,7 @@ func (d *sqliteDB) open(ctx context.Context) error {
 	}
 	d.readers.SetMaxOpenConns(4)
 	d.readers.SetMaxIdleConns(4)
+	d.reading.DB = d.readers
 	return nil
 }
 
@@ -170,7 +172,7 @@ func lockFile(path string) (*os.File, error) {
 	return f, nil
 }
 
-func (d *sqliteDB) reader() querier { return d.readers }
+func (d *sqliteDB) reader() querier { return &d.reading }
 func (d *sqliteDB) announce()       {}
 func (d *sqliteDB) exclusive() bool { return true }
 
@@ -201,7 +203,7 @@ func (d *sqliteDB) clean(err error) error {
 func (d *sqliteDB) close() error {
 	var errs []error
 	if d.readers != nil {
-		errs = append(errs, d.readers.Close())
+		errs = append(errs, d.readers.Close()) // closes its statements too
 	}
 	errs = append(errs, d.group.close())
 	if d.writer != nil {

@@ -44,7 +44,8 @@ func (r *Runner) listing(ctx context.Context) error {
 			} else {
 				r.pausing.end()
 				failures = 0
-				fresh, err := r.take(ctx, page)
+				r.appetite.sated()
+				fresh, err := r.take(ctx, page, limit)
 				if err != nil {
 					if err := r.patient(ctx, "list", err); err != nil {
 						return err
@@ -82,7 +83,13 @@ func (r *Runner) listing(ctx context.Context) error {
 				return err
 			}
 		} else {
-			r.pause(ctx, wait)
+			t := time.NewTimer(wait)
+			select {
+			case <-r.appetite.hungry:
+			case <-t.C:
+			case <-ctx.Done():
+			}
+			t.Stop()
 		}
 	}
 	return nil
@@ -110,7 +117,7 @@ func (r *Runner) listFailed(err error, failures int) (time.Duration, error) {
 }
 
 // take admits what can be run and counts what can't. It returns how many tasks were new.
-func (r *Runner) take(ctx context.Context, page core.Listing) (int, error) {
+func (r *Runner) take(ctx context.Context, page core.Listing, limit int) (int, error) {
 	for _, w := range page.Warnings {
 		r.o.Log.Warn("the list is odd", "what", r.line(w))
 	}
@@ -152,6 +159,9 @@ func (r *Runner) take(ctx context.Context, page core.Listing) (int, error) {
 			continue
 		}
 		run = append(run, l.Task)
+	}
+	if n := len(page.Tasks) + len(page.Unread); n >= limit {
+		r.appetite.served(n, len(run))
 	}
 	known, err := r.o.Store.Look(ctx, run)
 	if err != nil {
@@ -257,6 +267,8 @@ func (r *Runner) untilQuiet(ctx context.Context, wait time.Duration, changed <-c
 	defer t.Stop()
 	for {
 		select {
+		case <-r.appetite.hungry:
+			return nil
 		case <-changed:
 			done, err := r.quiet(ctx)
 			if err != nil && ctx.Err() == nil {

@@ -104,6 +104,9 @@ func (v *visit) dropPage() {
 // phase runs one phase of the driver. What comes back is the site's answer, or
 // the *core.Fault of a broken run.
 func (v *visit) phase(p core.Phase) (core.Outcome, error) {
+	if err := v.keepLearnt(); err != nil {
+		return core.Outcome{}, err
+	}
 	budget := newBudget(v.ctx, v.r.o.Limits.Phase)
 	defer budget.end()
 	if err := v.openPage(budget.ctx, p); err != nil {
@@ -159,9 +162,7 @@ func (v *visit) phase(p core.Phase) (core.Outcome, error) {
 	}
 	o.Reason = v.r.line(o.Reason)
 	v.guardFacts(o.Facts)
-	if nerr := v.note(own(o.Facts), ev); nerr != nil {
-		return core.Outcome{}, nerr
-	}
+	v.learn(own(o.Facts), ev)
 	return o, err
 }
 

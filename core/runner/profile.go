@@ -107,7 +107,7 @@ func (v *visit) readBack(link string) error {
 		return fault(fmt.Sprintf("answers %d to a reader who is not signed in; a site that hides profiles needs public = false in its driver", status))
 	}
 	if site := v.rec.Entity.Get(core.FieldWebsite).Reveal(); site != "" && !mentions(body, site) {
-		return v.note(nil, core.Event{Kind: "log", Level: "WARN", Text: "the profile page was read, but its HTML does not mention the website"})
+		v.learn(nil, core.Event{Kind: "log", Level: "WARN", Text: "the profile page was read, but its HTML does not mention the website"})
 	}
 	return nil
 }

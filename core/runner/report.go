@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/rollcall-run/rollcall/core"
@@ -17,9 +18,12 @@ const lastReports = 5 * time.Second
 // outcome could not be stored is due again by itself.
 const reportLease = 3
 
-// reporting delivers the outbox, one report at a time, until stopping ends. Then
-// the report under way and all that are due now still go out, for lastReports at
-// most; now ends that too.
+// leastReports is how many reports may be on their way at the same time where there
+// are fewer slots: a task manager far away answers each late.
+const leastReports = 4
+
+// reporting delivers the outbox until stopping ends. Then the reports under way
+// and all that are due now still go out, for lastReports at most; now ends that too.
 func (r *Runner) reporting(stopping, now context.Context) error {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(stopping))
 	defer cancel()
@@ -36,6 +40,13 @@ func (r *Runner) reporting(stopping, now context.Context) error {
 	changed, unsubscribe := r.o.Store.Subscribe()
 	defer unsubscribe()
 	var early early
+	reports := max(leastReports, r.o.Slots) // as many as there may be calls of start
+	free, failed := make(chan struct{}, reports), make(chan error, reports)
+	var under sync.WaitGroup
+	defer under.Wait()
+	for range reports {
+		free <- struct{}{}
+	}
 	for ctx.Err() == nil {
 		if left := r.pausing.left(); left > 0 {
 			if stopping.Err() != nil {
@@ -44,22 +55,25 @@ func (r *Runner) reporting(stopping, now context.Context) error {
 			r.pause(stopping, left)
 			continue
 		}
+		select {
+		case <-free:
+		case err := <-failed:
+			return err
+		case <-ctx.Done():
+			return nil
+		}
 		item, err := r.o.Store.ClaimReport(ctx, r.o.Owner, r.o.Limits.Lease*reportLease/2)
 		if err == nil {
 			early.end()
-			err := r.deliver(ctx, item)
-			switch {
-			case err == nil || ctx.Err() != nil:
-			case errors.Is(err, core.ErrLeaseLost):
-				// This runner slept, or the answer took too long: the report is another's.
-				r.o.Log.Warn("the report is another runner's now; dropped here", "task", item.TaskID)
-			default:
-				if err := r.patient(stopping, "report", err); err != nil {
-					return err
+			under.Go(func() {
+				if err := r.delivered(ctx, stopping, item); err != nil {
+					failed <- err // before the token: whoever gets that one sees it
 				}
-			}
+				free <- struct{}{}
+			})
 			continue
 		}
+		free <- struct{}{}
 		if !errors.Is(err, core.ErrNothing) {
 			if stopping.Err() != nil {
 				return nil // the outbox is the ledger's: the next run delivers it
@@ -84,10 +98,27 @@ func (r *Runner) reporting(stopping, now context.Context) error {
 		case <-changed:
 		case <-t.C:
 		case <-stopping.Done():
+		case err := <-failed:
+			t.Stop()
+			return err
 		}
 		t.Stop()
 	}
 	return nil
+}
+
+// delivered is deliver, with what its failure means for the runner.
+func (r *Runner) delivered(ctx, stopping context.Context, item core.OutboxItem) error {
+	err := r.deliver(ctx, item)
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return nil
+	case errors.Is(err, core.ErrLeaseLost):
+		// This runner slept, or the answer took too long: the report is another's.
+		r.o.Log.Warn("the report is another runner's now; dropped here", "task", item.TaskID)
+		return nil
+	}
+	return r.patient(stopping, "report", err)
 }
 
 // deliver sends one report and settles every answer to it. An answer that leaves

@@ -54,6 +54,7 @@ func (v *visit) start() error {
 	var refusal *core.Refusal
 	switch {
 	case err == nil:
+		v.r.appetite.begin()
 		return v.move(core.Move{To: core.Prepared, Event: say("started")})
 	case errors.Is(err, core.ErrGone):
 		return v.move(core.Move{To: core.Dropped, Event: say("the task manager no longer knows the task")})

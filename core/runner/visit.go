@@ -29,6 +29,7 @@ type visit struct {
 	rec      core.Record
 	deadline time.Duration
 	waive    chan struct{} // closed when a held visit must park at once
+	learnt   learnt
 
 	b        core.Binding
 	open     bool                // a session with the site is
@@ -219,8 +220,11 @@ func (v *visit) move(m core.Move) error {
 	defer cancel()
 	v.write.Lock()
 	defer v.write.Unlock()
+	l := v.takeLearnt()
+	m.Facts, m.Events = l.under(m.Facts), append(l.events, m.Events...)
 	rec, err := v.r.o.Store.Advance(ctx, v.record().Lease, m)
 	if err != nil {
+		v.giveLearnt(l)
 		return fmt.Errorf("move the task to %s: %w", m.To, err)
 	}
 	v.mu.Lock()
@@ -236,6 +240,9 @@ func (v *visit) move(m core.Move) error {
 
 // later gives the lease back without a move.
 func (v *visit) later(due time.Time, broken bool, why string) {
+	if err := v.keepLearnt(); err != nil && !errors.Is(err, core.ErrLeaseLost) {
+		v.log.Warn("what the last phase learnt was not stored", "err", err)
+	}
 	ctx, cancel := v.ledger()
 	defer cancel()
 	level := "INFO"
@@ -262,7 +269,9 @@ func (v *visit) note(facts core.Facts, ev ...core.Event) error {
 	}
 	v.write.Lock()
 	defer v.write.Unlock()
-	if err := v.r.o.Store.Note(ctx, v.record().Lease, facts, ev...); err != nil {
+	l := v.takeLearnt()
+	if err := v.r.o.Store.Note(ctx, v.record().Lease, l.under(facts), append(l.events, ev...)...); err != nil {
+		v.giveLearnt(l)
 		return fmt.Errorf("record what was learnt: %w", err)
 	}
 	v.mu.Lock()

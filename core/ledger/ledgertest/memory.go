@@ -216,7 +216,7 @@ func (m *Memory) move(t *row, mv core.Move, now time.Time) error {
 	if ev.Phase == "" {
 		ev.Phase = r.Phase
 	}
-	t.log(now, ev)
+	t.log(now, slices.Concat(mv.Events, []core.Event{ev})...)
 	t.touch(now)
 	return nil
 }

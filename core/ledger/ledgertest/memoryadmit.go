@@ -112,8 +112,9 @@ func (m *Memory) Look(_ context.Context, tasks []core.Task) (map[string]core.Kno
 		if err != nil {
 			return nil, err
 		}
-		out[t.ID] = core.Known{State: known.rec.State, Round: known.rec.Round, SameEntity: entity == known.entity,
-			SameCredentials: credentials(t) == known.secrets, Updated: known.rec.Updated}
+		ended := known.rec.State.Final()
+		out[t.ID] = core.Known{State: known.rec.State, Round: known.rec.Round, SameEntity: ended && entity == known.entity,
+			SameCredentials: ended && credentials(t) == known.secrets, Updated: known.rec.Updated}
 	}
 	return out, nil
 }

@@ -1,0 +1,61 @@
+package runner
+
+import (
+	"maps"
+
+	"github.com/rollcall-run/rollcall/core"
+)
+
+// learnt is what a phase ended with and is not stored yet: it is stored with the
+// visit's next step in the ledger, and at the latest before anything else is done
+// outside. A crash in between is a crash before the phase had ended.
+type learnt struct {
+	facts  core.Facts
+	events []core.Event
+}
+
+// under is the facts with more laid over them.
+func (l learnt) under(more core.Facts) core.Facts {
+	if len(l.facts) == 0 {
+		return more
+	}
+	all := maps.Clone(l.facts)
+	maps.Copy(all, more)
+	return all
+}
+
+// learn keeps facts and an event for the next step.
+func (v *visit) learn(facts core.Facts, ev core.Event) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	ev.State, ev.Text = v.rec.State, v.r.line(ev.Text)
+	v.learnt.facts = v.learnt.under(facts)
+	v.learnt.events = append(v.learnt.events, ev)
+	v.rec.Facts = v.rec.Facts.Merge(facts)
+}
+
+// keepLearnt stores what was learnt.
+func (v *visit) keepLearnt() error {
+	v.mu.Lock()
+	none := len(v.learnt.events) == 0
+	v.mu.Unlock()
+	if none {
+		return nil
+	}
+	return v.note(nil)
+}
+
+func (v *visit) takeLearnt() learnt {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	l := v.learnt
+	v.learnt = learnt{}
+	return l
+}
+
+// giveLearnt takes back what could not be stored.
+func (v *visit) giveLearnt(l learnt) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.learnt = learnt{facts: l.under(v.learnt.facts), events: append(l.events, v.learnt.events...)}
+}
