@@ -108,14 +108,15 @@ func (g *cgroup) end() (time.Duration, error) {
 	if err := os.WriteFile(filepath.Join(g.dir, "cgroup.kill"), []byte("1"), 0); err != nil {
 		return 0, err
 	}
+	// What dies is listed no more and not gone yet.
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for range tick.C {
-		ids, err := g.pids()
+		text, err := os.ReadFile(filepath.Join(g.dir, "cgroup.events"))
 		if err != nil {
 			return 0, err
 		}
-		if len(ids) == 0 {
+		if strings.Contains(string(text), "populated 0") {
 			break
 		}
 	}
