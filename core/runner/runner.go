@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rollcall-run/rollcall/core"
@@ -16,6 +17,7 @@ type Runner struct {
 	o   Options
 	run chan struct{} // one token for each task that may run now
 	hld chan struct{} // one token for each task that may be held now
+	now atomic.Int64  // how many tasks may run for the time being, Options.Slots at most
 
 	mu       sync.Mutex
 	idle     []*slot
@@ -28,7 +30,6 @@ type Runner struct {
 	early    early // of claims, used by one goroutine
 	bulks    []BulkService
 	rebulk   chan struct{} // closed when bulks are replaced
-	appetite *appetite
 
 	wake    chan struct{} // a slot became free, or something else of our own changed
 	visited sync.WaitGroup
@@ -63,9 +64,10 @@ func New(o Options) (*Runner, error) {
 		adrift: map[string]adrift{},
 		wake:   make(chan struct{}, 1),
 		bulks:  o.Bulks,
-		rebulk: make(chan struct{}), appetite: newAppetite(),
+		rebulk: make(chan struct{}),
 		tally:  Tally{Tasks: map[string]core.State{}, HeldBack: map[string]HeldBack{}},
 	}
+	r.now.Store(int64(o.Slots))
 	for range o.Slots {
 		r.run <- struct{}{}
 		r.hld <- struct{}{}
@@ -198,6 +200,10 @@ func (r *Runner) claiming(ctx, hard context.Context) error {
 // claim starts a visit with the token that the caller holds, or waits and gives the token back.
 func (r *Runner) claim(ctx, hard context.Context, changed <-chan struct{}) error {
 	give := func() { r.run <- struct{}{} }
+	if r.full() {
+		give()
+		return r.sleep(ctx, r.o.Limits.Sweep, nil) // until a task ends or there is more room
+	}
 	if wait := r.pausing.left(); wait > 0 {
 		give()
 		return r.sleep(ctx, wait, nil)
