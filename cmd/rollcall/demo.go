@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rollcall-run/rollcall/core/browser"
 	"github.com/rollcall-run/rollcall/core/config"
 	"github.com/rollcall-run/rollcall/core/secret"
 	"github.com/rollcall-run/rollcall/examples/sandbox"
@@ -59,6 +60,9 @@ func (c *cli) demo(ctx context.Context, keep string) (err error) {
 		return err
 	}
 	fmt.Fprintf(c.err, "demo: %d tasks, task manager %s, state in %s\n", len(sb.Manager.Tasks()), sb.Manager.URL, dir)
+	if _, shell, err := browser.Find(cfg.Browser.Path, cfg.Browser.Headless); err == nil && cfg.Browser.Headless && !shell {
+		fmt.Fprintf(c.err, "demo: %s; %s\n", noShell, installShell)
+	}
 	err = c.run(ctx, cfg, runFlags{once: true, wait: 30 * time.Second})
 	var exit *exitError
 	if errors.As(err, &exit) && exit.err == nil && exit.code != exitFailed {

@@ -110,3 +110,10 @@ func (c *cli) doctor(ctx context.Context) error {
 	}
 	return nil
 }
+
+// What is said where the headless shell is missing. The figures are of
+// docs/benchmarks.md.
+const (
+	noShell      = "the whole Chromium is used without a window: it takes two to three times the processor time, and twice the memory, of the headless shell"
+	installShell = "Debian: apt install chromium-headless-shell; elsewhere chrome-headless-shell"
+)

@@ -25,6 +25,7 @@ import (
 	"github.com/rollcall-run/rollcall/core/config"
 	"github.com/rollcall-run/rollcall/core/entity"
 	"github.com/rollcall-run/rollcall/core/ledger"
+	"github.com/rollcall-run/rollcall/core/machine"
 	"github.com/rollcall-run/rollcall/core/secret"
 )
 
@@ -311,7 +312,7 @@ func (e *examination) browser(ctx context.Context) {
 	}
 	e.ok("browser", "%s starts %s", program, sandbox)
 	if e.cfg.Browser.Headless && !shell && e.cfg.Browser.Path == "" {
-		e.warn("headless", "Debian: apt install chromium-headless-shell; elsewhere chrome-headless-shell", "the whole Chromium is used without a window; the headless shell needs half the processor time")
+		e.warn("headless", installShell, "%s", noShell)
 	} else if shell {
 		e.ok("headless", "the headless shell is used")
 	}
@@ -319,17 +320,17 @@ func (e *examination) browser(ctx context.Context) {
 
 // machine looks at memory, shared memory, fonts and other users.
 func (e *examination) machine() {
-	const perSlot = 300 << 20
-	slots, free := e.cfg.Browser.Slots, freeMemory()
-	switch {
-	case free == 0:
+	f := machine.Reader{}.Figures()
+	chosen := chooseSlots(e.cfg.Browser.Slots, f)
+	switch need := int64(chosen.N) * machine.PerSlot; {
+	case f.Free == 0:
 		e.warn("memory", "", "this system does not say how much memory is free")
-	case slots == 0:
-		e.ok("memory", "%d MB free, %s", free>>20, plural(defaultSlots(), "slot"))
-	case int64(slots)*perSlot > free:
-		e.warn("memory", fmt.Sprintf("set [browser] slots = %d, or 0", max(free/perSlot, 1)), "%d slots need about %d MB, %d MB are free", slots, slots*perSlot>>20, free>>20)
+	case !chosen.fixed:
+		e.ok("memory", "%s: %s", plural(chosen.N, "slot"), chosen.Why)
+	case need > f.Free:
+		e.warn("memory", fmt.Sprintf("set [browser] slots = %d, or 0", max(f.Free/machine.PerSlot, 1)), "%d slots need about %d MB, %d MB are free", chosen.N, need>>20, f.Free>>20)
 	default:
-		e.ok("memory", "%d MB free for %s", free>>20, plural(slots, "slot"))
+		e.ok("memory", "%d MB free for %s", f.Free>>20, plural(chosen.N, "slot"))
 	}
 	if size, known := sharedMemory(); known {
 		if size < 256<<20 {

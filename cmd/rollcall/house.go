@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"github.com/rollcall-run/rollcall/core/egress"
 	"github.com/rollcall-run/rollcall/core/entity"
 	"github.com/rollcall-run/rollcall/core/ledger"
+	"github.com/rollcall-run/rollcall/core/machine"
 	"github.com/rollcall-run/rollcall/core/mail"
 	"github.com/rollcall-run/rollcall/core/runner"
 	"github.com/rollcall-run/rollcall/core/secret"
@@ -36,6 +36,7 @@ type house struct {
 	store  *ledger.Ledger
 	fleet  *fleet
 	runner runner.Options
+	slots  slots
 	closes []func() error
 }
 
@@ -104,10 +105,7 @@ func (h *house) open(ctx context.Context, manager core.TaskManager) (err error) 
 		return err
 	}
 	h.later(h.store.Close)
-	slots := cfg.Browser.Slots
-	if slots == 0 {
-		slots = defaultSlots()
-	}
+	h.slots = chooseSlots(cfg.Browser.Slots, machine.Reader{}.Figures())
 	chromium, err := browser.Launch(ctx, browser.Options{
 		Path: cfg.Browser.Path, Headless: cfg.Browser.Headless, Sandbox: cfg.Browser.Sandbox,
 		Dir: filepath.Join(cfg.State.Dir, "browser"), Logger: h.log,
@@ -129,7 +127,7 @@ func (h *house) open(ctx context.Context, manager core.TaskManager) (err error) 
 		Manager: manager, Store: h.store, Catalog: h.fleet.set, Egress: proxy, Browsers: chromium, Workers: h.fleet.host,
 		Assets: asset.New(asset.Options{Allow: cfg.Assets.Allow, Logger: h.log}),
 		Texts:  text.Texts{}, Redact: h.redact, Log: h.log,
-		Owner: owner(), Slots: slots, Dir: cfg.State.Dir, Uploads: chromium.Files(), States: states(cfg.Entity.States),
+		Owner: owner(), Slots: h.slots.most, Dir: cfg.State.Dir, Uploads: chromium.Files(), States: states(cfg.Entity.States),
 		Exclusive: cfg.Entity.Exclusive, Connect: cfg.Entity.Connect, Server: cfg.Entity.BaseURL,
 		Limits: limits(cfg),
 	}
@@ -214,33 +212,6 @@ func openMail(cfg *config.Config, log *slog.Logger) (*mail.Mailboxes, error) {
 		o.Boxes = append(o.Boxes, box)
 	}
 	return mail.New(o)
-}
-
-// defaultSlots is two tasks a core, as far as memory goes: a context and its
-// worker take about 150 MB on real pages, and more slots than twice the cores
-// make nothing faster.
-func defaultSlots() int {
-	const perSlot = 300 << 20
-	slots := 2 * runtime.NumCPU()
-	if free := freeMemory(); free > 0 {
-		slots = min(slots, int(free/perSlot))
-	}
-	return max(slots, 1)
-}
-
-// freeMemory is what the kernel says is available, in bytes; 0 where it does not say.
-func freeMemory() int64 {
-	data, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(data)) {
-		var kb int64
-		if _, err := fmt.Sscanf(line, "MemAvailable: %d kB", &kb); err == nil {
-			return kb << 10
-		}
-	}
-	return 0
 }
 
 func userAgent() string {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/rollcall-run/rollcall/core"
 	"github.com/rollcall-run/rollcall/core/config"
+	"github.com/rollcall-run/rollcall/core/machine"
 	"github.com/rollcall-run/rollcall/core/runner"
 	"github.com/rollcall-run/rollcall/core/secret"
 )
@@ -48,6 +49,8 @@ type plan struct {
 	Sites    []planSite `json:"sites"`
 	Unread   []string   `json:"unread,omitempty"`
 	Warnings []string   `json:"warnings,omitempty"`
+	Slots    int        `json:"slots,omitempty"` // tasks at once
+	SlotsWhy string     `json:"slots_why,omitempty"`
 }
 
 type planSite struct {
@@ -101,6 +104,8 @@ func (c *cli) plan(ctx context.Context, cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
+	at := chooseSlots(cfg.Browser.Slots, machine.Reader{}.Figures())
+	p.Slots, p.SlotsWhy = at.N, at.Why
 	p.More = len(page.Tasks)+len(page.Unread) >= runner.MaxList
 	if c.json {
 		err = json.NewEncoder(c.out).Encode(p)
@@ -280,6 +285,9 @@ func (p *plan) print(w io.Writer) error {
 		line += "; the list is cut here, there may be more"
 	}
 	fmt.Fprintln(w, line)
+	if p.Slots > 0 {
+		fmt.Fprintf(w, "%s at once: %s\n", plural(p.Slots, "task"), p.SlotsWhy)
+	}
 	if len(p.Sites) > 0 {
 		fmt.Fprintln(w)
 		tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)

@@ -68,6 +68,8 @@ func (c *cli) run(ctx context.Context, cfg *config.Config, f runFlags) error {
 	if err != nil {
 		return err
 	}
+	stopFollow := h.slots.follow(soft, r, h.log)
+	defer stopFollow()
 	stopReload := h.reloadOnHangup(soft, c.configPath, r)
 	defer stopReload()
 	stopWatch := h.watchScripts(soft)

@@ -34,6 +34,12 @@ var (
 	}
 )
 
+// Find returns the program that Launch would start, and whether it is a shell
+// without windows. Nothing is started.
+func Find(path string, headless bool) (program string, shell bool, err error) {
+	return find(path, headless)
+}
+
 // find returns the program to start: path itself, or the best that is
 // installed. shell says that it is one without windows.
 func find(path string, headless bool) (program string, shell bool, err error) {

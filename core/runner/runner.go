@@ -30,6 +30,7 @@ type Runner struct {
 	early    early // of claims, used by one goroutine
 	bulks    []BulkService
 	rebulk   chan struct{} // closed when bulks are replaced
+	appetite *appetite
 
 	wake    chan struct{} // a slot became free, or something else of our own changed
 	visited sync.WaitGroup
@@ -64,7 +65,7 @@ func New(o Options) (*Runner, error) {
 		adrift: map[string]adrift{},
 		wake:   make(chan struct{}, 1),
 		bulks:  o.Bulks,
-		rebulk: make(chan struct{}),
+		rebulk: make(chan struct{}), appetite: newAppetite(),
 		tally:  Tally{Tasks: map[string]core.State{}, HeldBack: map[string]HeldBack{}},
 	}
 	r.now.Store(int64(o.Slots))
