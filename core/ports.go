@@ -117,6 +117,7 @@ type Binding struct {
 	Expires     time.Time // of the basis; zero: never
 	BaseFixed   bool      // base_url was configured: private addresses of its host are allowed
 	Native      bool      // the driver is a program of its own, not a script
+	Reuse       bool      // the next task of the site goes on in the cleaned browser context of the last one
 }
 
 // Catalog answers which driver serves a domain, and why.
@@ -212,6 +213,15 @@ type BrowserContext interface {
 	// Own makes a file readable by the browser, and by nobody else it need not be.
 	Own(path string) error
 	Close() error
+}
+
+// Cleaner is what a BrowserContext also is where it can serve another task of
+// the same site.
+type Cleaner interface {
+	// Clean takes away everything that pages could leave in the context, and leaves
+	// its tab blank. The egress port must be shut meanwhile. After an error, and when
+	// ctx ended first, the context may hold anything and must be closed.
+	Clean(ctx context.Context) error
 }
 
 // Workers runs drivers in processes of their own.

@@ -31,6 +31,7 @@ type answer struct {
 	binding core.Binding
 	none    *core.NoBinding
 	why     string // how the driver was chosen
+	afresh  string // why reuse = true does not apply; "" where it does
 	expires config.Site
 }
 
@@ -150,13 +151,26 @@ func (s *Set) bind(a *answers, domain string, site config.Site) answer {
 	if len(d.hidden) > 0 {
 		why += "; " + d.path + " replaces " + strings.Join(d.hidden, " and ")
 	}
-	return answer{why: why, expires: site, binding: core.Binding{
+	return answer{why: why, afresh: fresh(d.script), expires: site, binding: core.Binding{
 		Domain: domain, Driver: name, Digest: d.script.Digest, Source: source, Manifest: m,
 		Base: strings.TrimRight(cmp.Or(site.BaseURL, "https://"+domain), "/"), BaseFixed: site.BaseURL != "",
 		Hosts: slices.Compact(hosts), Pace: pace(m.Pace, site, s.pace), MaxPerDay: cmp.Or(site.MaxPerDay, s.pace.MaxPerDay),
 		Options: options, OnExists: cmp.Or(site.OnExists, "fail"), TermsAccept: site.Terms == "accept",
 		Language: site.Language, Basis: site.Allowed, Expires: site.Expires, Native: d.script.Program,
+		Reuse: site.Reuse && fresh(d.script) == "",
 	}}
+}
+
+// fresh says why a driver starts each task in a fresh browser context whatever
+// its site says, "" where it needs none.
+func fresh(d *Script) string {
+	switch {
+	case d.Program:
+		return "the driver is a program"
+	case slices.Contains(d.Manifest.Permissions, core.PermitDownloads):
+		return "the driver downloads files"
+	}
+	return ""
 }
 
 // pace is the stricter of the driver's and the site's; on a site of the
@@ -292,6 +306,12 @@ func (s *Set) Why(domain string) string {
 		fmt.Fprintf(&w, "; reaches %s too", strings.Join(b.Hosts, " "))
 	}
 	w.WriteString("\n")
+	switch {
+	case b.Reuse:
+		fmt.Fprintf(&w, "  reuses its browser contexts: %s\n", config.ReuseLoses)
+	case ans.expires.Reuse:
+		fmt.Fprintf(&w, "  reuse does not apply: %s, and gets a fresh browser context for each task\n", ans.afresh)
+	}
 	if f := s.brokenFile(b.Source); f != nil {
 		fmt.Fprintf(&w, "  the script has changed and is broken, its old version goes on: %v\n", f)
 	}

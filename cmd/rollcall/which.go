@@ -52,6 +52,7 @@ type bindingLine struct {
 	Pace    *paceLine `json:"pace,omitempty"`
 	Basis   string    `json:"allowed,omitempty"`
 	Expires time.Time `json:"expires,omitzero"`
+	Reuse   bool      `json:"reuse,omitempty"`
 	// Where none does:
 	Reason  string `json:"reason,omitempty"`
 	Command string `json:"command,omitempty"`
@@ -95,7 +96,7 @@ func (c *cli) which(ctx context.Context, cfg *config.Config, domain string) (err
 		return err
 	case c.json:
 		l := bindingLine{Domain: domain, Served: true, Driver: b.Driver, Version: b.Manifest.Version, Source: b.Source, Digest: b.Digest, Base: b.Base,
-			Hosts: b.Hosts, Needs: b.Manifest.Needs, Pace: paceOf(b), Basis: b.Basis, Expires: b.Expires}
+			Hosts: b.Hosts, Needs: b.Manifest.Needs, Pace: paceOf(b), Basis: b.Basis, Expires: b.Expires, Reuse: b.Reuse}
 		for _, p := range b.Manifest.Phases {
 			l.Phases = append(l.Phases, string(p))
 		}

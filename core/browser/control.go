@@ -24,6 +24,7 @@ type control struct {
 	mu      sync.Mutex
 	targets map[proto.TargetTargetID]func() // called once, when the target has gone
 	tallies map[proto.TargetSessionID]*tally
+	hearers map[proto.TargetSessionID]func(*cdp.Event)
 }
 
 var errNoControl = errors.New("the connection to the browser is gone")
@@ -47,7 +48,8 @@ func dialControl(ctx context.Context, endpoint string) (*control, error) {
 	if err != nil || u.Scheme != "ws" || u.Hostname() != "127.0.0.1" {
 		return nil, fmt.Errorf("the browser's DevTools address %q is not on 127.0.0.1", endpoint)
 	}
-	c := &control{ws: &cdp.WebSocket{}, targets: map[proto.TargetTargetID]func(){}, tallies: map[proto.TargetSessionID]*tally{}}
+	c := &control{ws: &cdp.WebSocket{}, targets: map[proto.TargetTargetID]func(){}, tallies: map[proto.TargetSessionID]*tally{},
+		hearers: map[proto.TargetSessionID]func(*cdp.Event){}}
 	c.alive, c.ended = context.WithCancel(context.Background())
 	if err := c.ws.Connect(ctx, endpoint, nil); err != nil {
 		return nil, fmt.Errorf("connect to the browser: %w", err)
@@ -78,6 +80,8 @@ func (c *control) listen() {
 			}
 		case "Network.requestWillBeSent":
 			c.count(proto.TargetSessionID(e.SessionID), e.Params)
+		default:
+			c.tell(e)
 		}
 	}
 }
@@ -103,6 +107,28 @@ func (c *control) unwatch(id proto.TargetTargetID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.targets, id)
+}
+
+// hear gives the events of a session to f, which must not wait, until unhear.
+func (c *control) hear(session proto.TargetSessionID, f func(*cdp.Event)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hearers[session] = f
+}
+
+func (c *control) unhear(session proto.TargetSessionID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.hearers, session)
+}
+
+func (c *control) tell(e *cdp.Event) {
+	c.mu.Lock()
+	f := c.hearers[proto.TargetSessionID(e.SessionID)]
+	c.mu.Unlock()
+	if f != nil {
+		f(e)
+	}
 }
 
 func (c *control) close() {

@@ -6,14 +6,15 @@ import "strings"
 // on which nothing listens. Contexts have their own proxies.
 const noProxy = "http://127.0.0.1:9"
 
-// features of Chromium that speak to servers of its maker, guess at what the
-// user will open, or stand in front of a page.
+// features of Chromium that speak to servers of its maker, report on sites
+// afterwards, guess at what the user will open, keep pages that were left, or
+// stand in front of a page.
 var features = []string{
-	"AutofillServerCommunication", "CertificateTransparencyComponentUpdater", "DialMediaRouteProvider",
+	"AutofillServerCommunication", "BackForwardCache", "CertificateTransparencyComponentUpdater", "DialMediaRouteProvider",
 	"GlobalMediaControls", "HttpsUpgrades", "InterestFeedContentSuggestions", "LensOverlay",
-	"MediaRouter", "NetworkTimeServiceQuerying", "OptimizationGuideModelDownloading", "OptimizationHints",
+	"MediaRouter", "NetworkErrorLogging", "NetworkTimeServiceQuerying", "OptimizationGuideModelDownloading", "OptimizationHints",
 	"OptimizationHintsFetching", "OptimizationTargetPrediction", "PasswordManagerOnboarding",
-	"PrefetchProxy", "PreconnectToSearch", "Prerender2", "SegmentationPlatform",
+	"PrefetchProxy", "PreconnectToSearch", "Prerender2", "Reporting", "SegmentationPlatform",
 	"SpareRendererForSitePerProcess", // a process kept ready for each context that nobody uses: a third of a task's processor time
 	"SpeculationRulesPrefetchFuture", "Translate", "TranslateUI", "WebOTP",
 }

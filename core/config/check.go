@@ -216,14 +216,22 @@ func (c *Config) Check() error {
 	return joined(problems, []string{c.file})
 }
 
+// ReuseLoses is what a site with reuse = true gives up, in one line.
+const ReuseLoses = "the tasks of different people run in one browser context and renderer process, one after the other; " +
+	"what pages store is cleared in between, but the site can tell that it is the same browser and link the accounts, " +
+	"and what stays in the process's memory is out of reach of any clearing"
+
 // Warnings are lines about sites that don't run at now although they are
-// listed: their basis has ended, or none is given.
+// listed: their basis has ended, or none is given. And about sites that give up
+// isolation between their tasks.
 func (c *Config) Warnings(now time.Time) []string {
 	var out []string
 	for _, s := range slices.SortedFunc(maps.Values(c.Sites), func(a, b Site) int { return cmp.Compare(a.Domain, b.Domain) }) {
 		switch {
 		case s.Allowed == "":
 			out = append(out, fmt.Sprintf("%s: %s does not run: allowed is not given; write on what basis it may be automated (owner, contract or terms)", s.Place, s.Domain))
+		case s.Reuse && !s.Expired(now):
+			out = append(out, fmt.Sprintf("%s: %s reuses its browser contexts: %s", s.Place, s.Domain, ReuseLoses))
 		case s.Expired(now):
 			out = append(out, fmt.Sprintf("%s: %s does not run: its basis (%s) ended at %s; renew it and change expires", s.Place, s.Domain, s.Allowed, s.Expires.Format(time.RFC3339)))
 		}

@@ -22,6 +22,7 @@ var columns = map[string]func(*Site, string) error{
 	"on_exists":   func(s *Site, v string) error { s.OnExists = v; return oneOf("OnExists", v) },
 	"engine":      func(s *Site, v string) error { s.Engine = v; return oneOf("Engine", v) },
 	"language":    func(s *Site, v string) error { s.Language = v; return nil },
+	"reuse":       func(s *Site, v string) error { return boolean(v, &s.Reuse) },
 	"concurrency": func(s *Site, v string) error { return count(v, 256, &s.Pace.Concurrency) },
 	"max_per_day": func(s *Site, v string) error { return count(v, 1<<31-1, &s.MaxPerDay) },
 	"expires": func(s *Site, v string) error {
@@ -43,7 +44,7 @@ var columns = map[string]func(*Site, string) error{
 }
 
 func columnNames() []string {
-	return []string{"domain", "allowed", "expires", "driver", "base_url", "hosts", "pace_every", "concurrency", "on_exists", "max_per_day", "language", "engine"}
+	return []string{"domain", "allowed", "expires", "driver", "base_url", "hosts", "pace_every", "concurrency", "on_exists", "max_per_day", "language", "engine", "reuse"}
 }
 
 // oneOf checks a value against the tag of the site's field.
@@ -54,6 +55,14 @@ func oneOf(field, v string) error {
 		return nil
 	}
 	return fmt.Errorf("%s is not one of %s%s", strconv.Quote(v), strings.Join(known, ", "), nearest(v, known))
+}
+
+func boolean(v string, into *bool) error {
+	if v != "true" && v != "false" {
+		return fmt.Errorf("%s is neither true nor false", strconv.Quote(v))
+	}
+	*into = v == "true"
+	return nil
 }
 
 func count(v string, most int, into *int) error {

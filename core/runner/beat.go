@@ -75,6 +75,7 @@ func (r *Runner) stray(held, before map[string]int64) (now map[string]int64) {
 func (r *Runner) rejoin(ctx context.Context) {
 	r.o.Log.Warn("this runner slept past its leases; it joins again with new work")
 	r.mu.Lock()
+	r.era++ // no kept page is used again
 	for _, v := range r.visits {
 		v.cancel(core.ErrLeaseLost)
 	}

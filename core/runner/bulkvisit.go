@@ -144,7 +144,7 @@ func (d *desk) visitNext(ctx context.Context) (time.Duration, error) {
 		}
 		return 0, err
 	}
-	s, err := r.slot(ctx)
+	s, err := r.slot(ctx, rec.Domain)
 	if err != nil {
 		give()
 		return 0, err

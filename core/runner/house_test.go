@@ -3,6 +3,7 @@ package runner_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -186,6 +187,11 @@ type site struct {
 	bound   bool
 	changed chan struct{}
 	pages   int // open browser contexts
+	opened  int // browser contexts ever
+	reuse   bool
+	digest  string
+	clean   func(context.Context, *page) error // nil: it works
+	closed  func(*page)                        // may be nil
 	clock   time.Time
 	sent    int // what a person's hands made the page send
 }
@@ -194,15 +200,17 @@ func newSite() *site {
 	return &site{
 		manifest: core.Manifest{API: 1, Name: "obedient", Domains: []string{domain}, Needs: []string{"username", "email", "password"}, Wants: []string{"about", "website"},
 			Public: true, Phases: []core.Phase{core.Register, core.Login, core.Profile, core.ConnectPhase}},
-		onExists: "fail", accounts: map[string]string{}, submits: map[string]int{}, bound: true, changed: make(chan struct{}), clock: time.Now(),
+		digest: "d1", onExists: "fail", accounts: map[string]string{}, submits: map[string]int{}, bound: true, changed: make(chan struct{}), clock: time.Now(),
 	}
 }
 
 func (s *site) Lookup(d string) (core.Binding, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if d != domain || !s.bound {
 		return core.Binding{}, &core.NoBinding{Domain: d, Reason: "not allowed", Command: "add [sites]"}
 	}
-	return core.Binding{Domain: d, Driver: "obedient", Digest: "d1", Manifest: s.manifest, Base: "http://site.test", OnExists: s.onExists,
+	return core.Binding{Domain: d, Driver: "obedient", Digest: s.digest, Reuse: s.reuse, Manifest: s.manifest, Base: "http://site.test", OnExists: s.onExists,
 		Pace: core.Pace{Concurrency: 4}, Basis: "owner"}, nil
 }
 
@@ -244,21 +252,35 @@ func (s *site) Context(context.Context, string, core.ContextOptions) (core.Brows
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pages++
-	return &page{site: s}, nil
+	s.opened++
+	return &page{site: s, id: fmt.Sprint(s.opened), dead: make(chan struct{})}, nil
 }
 
-type page struct{ site *site }
+type page struct {
+	site *site
+	id   string
+	dead chan struct{}
+}
 
 func (p *page) ControlURL() string                                  { return "ws://127.0.0.1:1" }
-func (p *page) ContextID() string                                   { return "c" }
+func (p *page) ContextID() string                                   { return p.id }
 func (p *page) TargetID() string                                    { return "t" }
 func (p *page) Shot(context.Context, ...core.Value) ([]byte, error) { return []byte("png"), nil }
 func (p *page) Writes(context.Context, func(string) bool) (func() int, error) {
 	return func() int { return p.site.sent }, nil
 }
-func (p *page) Dead() <-chan struct{} { return nil }
+func (p *page) Dead() <-chan struct{} { return p.dead }
 func (p *page) Own(string) error      { return nil }
+func (p *page) Clean(ctx context.Context) error {
+	if p.site.clean == nil {
+		return ctx.Err()
+	}
+	return p.site.clean(ctx, p)
+}
 func (p *page) Close() error {
+	if p.site.closed != nil {
+		p.site.closed(p)
+	}
 	p.site.mu.Lock()
 	defer p.site.mu.Unlock()
 	p.site.pages--

@@ -84,6 +84,9 @@ type Limits struct {
 	Sweep        time.Duration // the slow look behind the signals
 	Drain        time.Duration // how long a stopping runner lets visits go on
 	Variants     int           // user names tried where a site's on_exists is variant
+	ReuseTasks   int           // tasks that one browser context serves at most where its site reuses them
+	ReuseIdle    time.Duration // how long a context waits for the next one
+	Clean        time.Duration // how long its cleaning may take
 }
 
 // DefaultLimits are the numbers that hold where a Limits field is zero.
@@ -96,6 +99,7 @@ var DefaultLimits = Limits{
 	OutboxMin: time.Second, OutboxMax: 5 * time.Minute,
 	Poll: 15 * time.Second, ListLimit: 50, Retention: 30 * 24 * time.Hour,
 	Sweep: time.Minute, Drain: 2 * time.Minute, Variants: 20,
+	ReuseTasks: 50, ReuseIdle: 2 * time.Minute, Clean: 5 * time.Second,
 }
 
 // MaxList is the protocol's largest list.
@@ -134,6 +138,9 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Sweep, d.Sweep)
 	set(&l.Drain, d.Drain)
 	num(&l.Variants, d.Variants)
+	num(&l.ReuseTasks, d.ReuseTasks)
+	set(&l.ReuseIdle, d.ReuseIdle)
+	set(&l.Clean, d.Clean)
 	l.ListLimit = min(l.ListLimit, MaxList)
 	return l
 }

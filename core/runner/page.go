@@ -74,6 +74,9 @@ func (v *visit) getCookies() []core.Cookie {
 }
 
 func (v *visit) openContext(ctx context.Context) error {
+	if v.takeKept() {
+		return nil
+	}
 	o := core.ContextOptions{Language: v.b.Language, Own: v.b.Native}
 	for _, p := range v.b.Manifest.Permissions {
 		o.Downloads = o.Downloads || p == core.PermitDownloads
@@ -82,7 +85,7 @@ func (v *visit) openContext(ctx context.Context) error {
 	if err != nil {
 		return &core.Fault{Code: core.Crashed, Why: "no browser context: " + err.Error()}
 	}
-	v.bc = bc
+	v.bc, v.served = bc, 0
 	return nil
 }
 
@@ -93,9 +96,7 @@ func (v *visit) dropPage() {
 	}
 	v.slot.gate.Shut()
 	if v.bc != nil {
-		if err := v.bc.Close(); err != nil {
-			v.log.Warn("a browser context did not close", "err", err)
-		}
+		v.closeContext(v.bc)
 	}
 	v.bc, v.open, v.signedIn = nil, false, false
 	v.setCookies(nil)
@@ -139,6 +140,12 @@ func (v *visit) phase(p core.Phase) (core.Outcome, error) {
 	ev := core.Event{Kind: "phase", Phase: p, Level: "INFO", Text: string(o.Status), Attrs: map[string]string{
 		"took": time.Since(begin).Round(time.Millisecond).String(), "driver": v.b.Driver,
 	}}
+	if v.b.Reuse && v.bc != nil {
+		ev.Attrs["context"] = "fresh"
+		if v.served > 0 {
+			ev.Attrs["context"] = fmt.Sprintf("used by %d tasks before", v.served)
+		}
+	}
 	if err != nil {
 		f := core.AsFault(err, core.Crashed)
 		if errors.Is(context.Cause(budget.ctx), errPhaseTime) {

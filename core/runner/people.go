@@ -25,6 +25,9 @@ func (s *services) Human(ctx context.Context, ask core.Ask) (core.Answer, error)
 		return core.Answer{By: "configuration"}, v.note(nil, core.Event{Kind: "ask", Phase: s.phase, Level: "INFO",
 			Text: "terms accepted by configuration", Attrs: map[string]string{"url": ask.URL, "sha256": ask.Hash}})
 	}
+	v.mu.Lock()
+	v.person = true
+	v.mu.Unlock()
 	resume := s.budget.wait()
 	defer resume()
 	id, answer, answered, err := s.ask(ask)

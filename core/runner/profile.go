@@ -141,7 +141,11 @@ func (v *visit) complete() error {
 		return core.Value{}
 	}
 	rep.Email, rep.Username, rep.Password = differs(core.FactEmail), differs(core.FactUsername), differs(core.FactPassword)
-	return v.move(core.Move{To: core.Reporting, Report: &rep, Event: say("reporting complete")})
+	if err := v.move(core.Move{To: core.Reporting, Report: &rep, Event: say("reporting complete")}); err != nil {
+		return err
+	}
+	v.done = true
+	return nil
 }
 
 // fail makes the report of a failed task durable.

@@ -22,6 +22,7 @@ type Runner struct {
 	mu       sync.Mutex
 	idle     []*slot
 	made     int
+	era      int               // how often the runner has joined the ledger anew
 	visits   map[string]*visit // by task id
 	adrift   map[string]adrift // by task id
 	tally    Tally
@@ -213,7 +214,7 @@ func (r *Runner) claim(ctx, hard context.Context, changed <-chan struct{}) error
 	rec, err := r.o.Store.Claim(ctx, r.o.Owner, r.o.Limits.Lease)
 	if err == nil {
 		r.early.end()
-		s, err := r.slot(ctx)
+		s, err := r.slot(ctx, rec.Domain)
 		if err != nil {
 			give()
 			return err

@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/rollcall-run/rollcall/core"
 )
@@ -12,15 +13,18 @@ type slot struct {
 	name   string
 	gate   core.Gate
 	worker core.Worker
+	kept   *kept // guarded by Runner.mu while the slot is idle, else the visit's
 }
 
-// slot returns an idle slot, or a new one. There are never more than the tasks
-// that run and the tasks that are held.
-func (r *Runner) slot(ctx context.Context) (*slot, error) {
+// slot returns an idle slot, the best for a task of the domain, or a new one.
+// There are never more than the tasks that run and the tasks that are held.
+func (r *Runner) slot(ctx context.Context, domain string) (*slot, error) {
 	r.mu.Lock()
-	if n := len(r.idle); n > 0 {
-		s := r.idle[n-1]
-		r.idle = r.idle[:n-1]
+	if len(r.idle) > 0 {
+		i := r.best(domain)
+		s := r.idle[i]
+		r.idle = slices.Delete(r.idle, i, i+1)
+		s.rouse()
 		r.mu.Unlock()
 		return s, nil
 	}
@@ -44,14 +48,23 @@ func (r *Runner) leave(v *visit) {
 	}
 	r.tally.Tasks[v.rec.ID] = v.rec.State
 	r.idle = append(r.idle, v.slot)
+	r.rest(v.slot)
 }
 
 func (r *Runner) closeSlots() {
 	r.mu.Lock()
 	idle := r.idle
 	r.idle = nil
+	for _, s := range idle {
+		s.rouse()
+	}
 	r.mu.Unlock()
 	for _, s := range idle {
+		if s.kept != nil {
+			if err := s.kept.Close(); err != nil {
+				r.o.Log.Warn("a browser context did not close", "slot", s.name, "err", err)
+			}
+		}
 		if err := s.worker.Close(); err != nil {
 			r.o.Log.Warn("a worker did not end cleanly", "slot", s.name, "err", err)
 		}

@@ -18,6 +18,7 @@ type visit struct {
 	slot   *slot
 	permit permit
 	ctx    context.Context // ends when the lease is lost or the runner stops
+	hard   context.Context // ends when the runner stops at once
 	cancel context.CancelCauseFunc
 	log    *slog.Logger
 	since  time.Duration // Egress.Now when the visit began
@@ -25,16 +26,19 @@ type visit struct {
 	domain string
 
 	write    sync.Mutex // one ledger write of the visit at a time
-	mu       sync.Mutex // guards rec, deadline, waive and files against the heartbeat and the driver's calls
+	mu       sync.Mutex // guards rec, deadline, waive, person and files against the heartbeat and the driver's calls
 	rec      core.Record
 	deadline time.Duration
 	waive    chan struct{} // closed when a held visit must park at once
 	learnt   learnt
+	person   bool // somebody was asked
 
 	b        core.Binding
 	open     bool                // a session with the site is
 	engine   string              // of the phase under way, or of the last one of the session
 	bc       core.BrowserContext // nil while no browser context is open
+	served   int                 // tasks that bc has served before this one
+	done     bool                // the task ended plainly: everything was done
 	cookies  []core.Cookie       // of a session without a browser; guarded by mu
 	signedIn bool                // in the open session
 	cut      int                 // length that about was cut to, 0 when it was not
@@ -48,7 +52,7 @@ type visit struct {
 func (r *Runner) newVisit(hard context.Context, s *slot, rec core.Record, fence time.Duration) *visit {
 	ctx, cancel := context.WithCancelCause(hard)
 	v := &visit{
-		r: r, slot: s, ctx: ctx, cancel: cancel, rec: rec, deadline: fence,
+		r: r, slot: s, ctx: ctx, hard: hard, cancel: cancel, rec: rec, deadline: fence,
 		since: r.o.Egress.Now(), waive: make(chan struct{}), id: rec.ID, domain: rec.Domain,
 		log: r.o.Log.With("task", rec.ID, "domain", rec.Domain, "slot", s.name),
 	}
@@ -118,8 +122,11 @@ func (v *visit) record() core.Record {
 // costs this task an attempt at most.
 func (v *visit) run() {
 	defer v.cancel(nil)
-	defer v.dropPage()
+	defer v.leavePage()
 	defer v.tidy()
+	if k := v.slot.kept; k != nil && k.fits.domain != v.domain {
+		v.dropKept()
+	}
 	for !v.ended {
 		err := v.step()
 		if err == nil {
