@@ -191,7 +191,7 @@ func openLedger(ctx context.Context, cfg *config.Config, log *slog.Logger) (*led
 	if err != nil {
 		return nil, usage(err)
 	}
-	l, err := ledger.Open(ctx, ledger.Options{URL: url.Reveal(), Keys: keys, Logger: log})
+	l, err := ledger.Open(ctx, ledger.Options{URL: url.Reveal(), Keys: keys, Logger: log, Lease: cfg.Lease.Duration})
 	return l, unfinished(cfg.Store.Key, err)
 }
 

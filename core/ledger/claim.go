@@ -135,9 +135,11 @@ func (x *tx) claimAt(s site, owner string, lease time.Duration) (*task, error) {
 // task was locked.
 const lockedAgain = 50_000
 
-// siteQuery is the number of live leases with the first that ends, and the
-// first task of each kind with when it is due.
+// siteQuery is the number of live leases with the first that ends, the lease that
+// ran out first, and the first task of each kind with when it is due.
 const siteQuery = `SELECT 'running' AS what, CAST(count(*) AS TEXT) AS id, COALESCE(min(expires), 0) AS wake FROM task WHERE domain = $1 AND expires > $2
+	UNION ALL SELECT * FROM (SELECT CASE WHEN state = 'ready' THEN 'taken' ELSE 'left' END, id, expires FROM task
+		WHERE domain = $1 AND expires <= $2 ORDER BY expires LIMIT 1) AS l
 	UNION ALL SELECT * FROM (SELECT 'begun', id, wake FROM task WHERE domain = $1 AND state <> 'ready' AND wake IS NOT NULL ORDER BY wake, id LIMIT 1) AS b
 	UNION ALL SELECT * FROM (SELECT 'ready', id, wake FROM task WHERE domain = $1 AND state = 'ready' AND wake IS NOT NULL ORDER BY wake, id LIMIT 1) AS r`
 
@@ -145,6 +147,8 @@ const siteQuery = `SELECT 'running' AS what, CAST(count(*) AS TEXT) AS id, COALE
 type queue struct {
 	running int
 	soonest int64 // when the first lease ends
+	left    head  // its lease ran out: whoever had it is gone, or cut off
+	unbegun bool  // left was claimed and no more
 	begun   head
 	ready   head
 }
@@ -169,6 +173,8 @@ func (x *tx) queue(s site) (q queue, err error) {
 		case "running":
 			q.soonest = h.wake
 			q.running, err = strconv.Atoi(h.id)
+		case "left", "taken":
+			q.left, q.unbegun = h, what == "taken"
 		case "begun":
 			q.begun = h
 		case "ready":
@@ -179,9 +185,13 @@ func (x *tx) queue(s site) (q queue, err error) {
 	return q, err
 }
 
-// first is the task that is due first, or was. With the quota used up no ready
-// task counts before midnight.
+// first is the task that is due first, or was; before all others one that a runner
+// left behind, however many wait. With the quota used up no ready task counts
+// before midnight.
 func (q queue) first(s site, full bool) head {
+	if q.left.id != "" && !(full && q.unbegun) {
+		return q.left
+	}
 	if full && q.ready.id != "" {
 		q.ready.wake = max(q.ready.wake, (s.day+1)*dayMicros)
 	}

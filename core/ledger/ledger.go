@@ -30,6 +30,9 @@ type Options struct {
 	Now func() time.Time
 	// Logger gets what no caller can be told. Defaults to none.
 	Logger *slog.Logger
+	// Lease is that of the runners: one that stops in the middle of a transaction
+	// keeps the others from its rows no longer. From 1s to the default, 30s.
+	Lease time.Duration
 }
 
 // Sealer encrypts under the master key. aad binds a sealed text to its row and field.
@@ -82,7 +85,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		l.name = strings.TrimPrefix(rest, "//")
 		l.database, err = openSQLite(ctx, l.name)
 	case "postgres", "postgresql":
-		l.database, l.name, err = openPostgres(ctx, o.URL, l.log, l.subs.notify)
+		l.database, l.name, err = openPostgres(ctx, o.URL, o.Lease, l.log, l.subs.notify)
 	default:
 		return nil, fmt.Errorf("ledger: the address must begin with sqlite: or postgres://, not %q", scheme+":")
 	}

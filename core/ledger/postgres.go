@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -30,6 +31,8 @@ const (
 	sealingLock = advisoryLock + 1
 	// poolSize bounds the connections of one process.
 	poolSize = 10
+	// longestIdle is how long a transaction may stand still at most.
+	longestIdle = 30 * time.Second
 	// oldestServer is the first version with generated columns.
 	oldestServer = 120000
 )
@@ -43,16 +46,20 @@ type postgresDB struct {
 }
 
 // openPostgres opens the database and returns its name without a password.
-func openPostgres(ctx context.Context, address string, log *slog.Logger, notify func()) (database, string, error) {
+func openPostgres(ctx context.Context, address string, lease time.Duration, log *slog.Logger, notify func()) (database, string, error) {
 	cfg, err := pgx.ParseConfig(address)
 	if err != nil {
 		return nil, "at the postgres address", errors.New("the address can't be read; write postgres://USER@HOST:PORT/DATABASE")
 	}
 	where := fmt.Sprintf("postgres://%s:%d/%s", cfg.Host, cfg.Port, cfg.Database)
+	if lease == 0 {
+		lease = longestIdle
+	}
+	idle := max(time.Second, min(lease, longestIdle))
 	for name, value := range map[string]string{
 		"synchronous_commit": "on", "application_name": "rollcall",
 		// A stopped process must not keep others from a row for long.
-		"idle_in_transaction_session_timeout": "30s", "lock_timeout": "20s",
+		"idle_in_transaction_session_timeout": fmt.Sprintf("%dms", idle.Milliseconds()), "lock_timeout": "20s",
 	} {
 		cfg.RuntimeParams[name] = value
 	}

@@ -211,7 +211,7 @@ func testLimits(t *testing.T, open Opener) {
 		r.nothing(owner) // the other one never left ready, so it counts again
 		r.clock.Add(time.Second)
 		r.beat()
-		equal(r, "claimed at midnight", r.claim().ID, "3")
+		equal(r, "claimed at midnight", r.claim().ID, "2")
 	})
 	t.Run("a basis that expired ends the claims", func(t *testing.T) {
 		r := newRoom(t, open)

@@ -87,6 +87,18 @@ func testLeases(t *testing.T, open Opener) {
 		}
 		equal(r, "held by the former owner", len(held), 0)
 	})
+	t.Run("a task whose lease ran out goes before those that nobody has begun", func(t *testing.T) {
+		r := newRoom(t, open)
+		r.admit("1", "2", "3", "4")
+		equal(r, "first", r.claim().ID, "1")
+		equal(r, "second", r.claim().ID, "2")
+		r.clock.Add(lease)
+		r.beat()
+		for _, id := range []string{"1", "2", "3"} {
+			equal(r, "task", r.claim().ID, id)
+		}
+		r.nothing(owner)
+	})
 	t.Run("a beat keeps a lease, and can't wake an expired one", func(t *testing.T) {
 		r := newRoom(t, open)
 		rec := r.reach("1", core.Prepared)

@@ -158,6 +158,7 @@ func (m *Memory) next(domain string, now time.Time) (id string, wake time.Time) 
 	}
 	running, soonest := 0, time.Time{}
 	full := lim.MaxPerDay > 0 && s.day == now.Unix()/86400 && s.today >= lim.MaxPerDay
+	left := false // id was left behind by a runner that is gone: before all others
 	for _, t := range m.tasks {
 		if t.rec.Domain != domain {
 			continue
@@ -174,8 +175,9 @@ func (m *Memory) next(domain string, now time.Time) (id string, wake time.Time) 
 		if midnight := now.Truncate(day).Add(day); full && t.rec.State == core.Ready && at.Before(midnight) {
 			at = midnight
 		}
-		if id == "" || at.Before(wake) || at.Equal(wake) && t.rec.ID < id {
-			id, wake = t.rec.ID, at
+		behind := !t.expires.IsZero() && !at.After(now)
+		if id == "" || behind && !left || behind == left && (at.Before(wake) || at.Equal(wake) && t.rec.ID < id) {
+			id, wake, left = t.rec.ID, at, behind
 		}
 	}
 	for _, at := range []time.Time{s.notBefore, s.pausedUntil} {
