@@ -103,14 +103,7 @@ func (r *Runner) Run(ctx, now context.Context) error {
 	}
 	hard, stopHard := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stopHard(nil)
-	if err := r.o.Store.Join(ctx, r.o.Owner, r.o.Limits.Lease); err != nil {
-		return fmt.Errorf("join the ledger: %w", err)
-	}
-	if err := r.putSites(ctx); err != nil {
-		return err
-	}
-
-	if err := r.readRestored(ctx); err != nil {
+	if err := r.join(ctx); err != nil {
 		return err
 	}
 
@@ -152,6 +145,26 @@ func (r *Runner) Run(ctx, now context.Context) error {
 		return cause
 	}
 	return nil
+}
+
+// join registers the runner with what it can run. A database that is away for a
+// moment, being restarted, is waited for.
+func (r *Runner) join(ctx context.Context) error {
+	for {
+		err := r.o.Store.Join(ctx, r.o.Owner, r.o.Limits.Lease)
+		if err == nil {
+			err = r.putSites(ctx)
+		}
+		if err == nil {
+			err = r.readRestored(ctx)
+		}
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if err := r.patient(ctx, "join", err); err != nil {
+			return err
+		}
+	}
 }
 
 // drain waits for the visits under way: until they end, Limits.Drain has passed
