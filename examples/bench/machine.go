@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"strings"
 	"time"
@@ -43,11 +44,15 @@ func (b *bench) machine(ctx context.Context) (machine, error) {
 		return machine{}, fmt.Errorf("the browser: %w", err)
 	}
 	m.Browser += " (" + filepath.Base(b.browser) + ")"
-	add := func(name, version string) { m.Versions = append(m.Versions, name+" "+version) }
+	add := func(name, version string) {
+		if text := strings.TrimSpace(name + " " + version); !slices.Contains(m.Versions, text) {
+			m.Versions = append(m.Versions, text)
+		}
+	}
 	add("Go", strings.TrimPrefix(runtime.Version(), "go"))
 	for _, p := range b.programs {
 		switch p.name {
-		case "rollcall":
+		case "rollcall", "reuse", "http":
 			v, err := line(ctx, b.rollcall, "version")
 			if err != nil {
 				return machine{}, err

@@ -78,7 +78,7 @@ func parse(args []string) (*bench, error) {
 	set.StringVar(&b.logs, "logs", "", "directory that keeps what each run printed")
 	set.BoolVar(&b.byKind, "parts", false, "print what each kind of process took, too")
 	conc := set.String("conc", "1 2 4 8", "tasks at the same time")
-	peers := set.String("peers", "", "programs to run; none means all")
+	peers := set.String("peers", "", "programs to run, the first is what the others are compared with; none means rollcall and all peers")
 	if err := set.Parse(args); err != nil {
 		return nil, err
 	}
@@ -94,12 +94,13 @@ func parse(args []string) (*bench, error) {
 		}
 		b.concurrency = append(b.concurrency, n)
 	}
+	known := slices.Concat(programs, modes)
 	for _, word := range strings.Fields(*peers) {
-		i := slices.IndexFunc(programs, func(p program) bool { return p.name == word })
+		i := slices.IndexFunc(known, func(p program) bool { return p.name == word })
 		if i < 0 {
-			return nil, fmt.Errorf("-peers: %q is none of those that can be compared: %s", word, strings.Join(names(programs), " "))
+			return nil, fmt.Errorf("-peers: %q is none of those that can be compared: %s", word, strings.Join(names(known), " "))
 		}
-		b.programs = append(b.programs, programs[i])
+		b.programs = append(b.programs, known[i])
 	}
 	if len(b.programs) == 0 {
 		b.programs = programs

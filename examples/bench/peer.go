@@ -25,15 +25,21 @@ type program struct {
 	last func(s *site) time.Time
 }
 
-// programs are all that are compared; the first is what the others are compared with.
+// programs are all that are compared unless others are asked for.
 var programs = []program{
-	{"rollcall", "rollcall", rollcallCommand, lastReport},
+	{"rollcall", "rollcall", rollcallWith(""), lastReport},
 	{"rod", "go-rod", goPeer("rod"), lastAnswer},
 	{"chromedp", "chromedp", goPeer("chromedp"), lastAnswer},
 	{"playwright", "Playwright", nodePeer("playwright"), lastAnswer},
 	{"crawlee", "Crawlee", nodePeer("crawlee"), lastAnswer},
 	{"puppeteer", "Puppeteer", nodePeer("puppeteer"), lastAnswer},
 	{"selenium", "Selenium", nodePeer("selenium"), lastAnswer},
+}
+
+// modes are rollcall with a setting that not every site allows; they run when asked for.
+var modes = []program{
+	{"reuse", "rollcall, reuse = true", rollcallWith("reuse = true"), lastReport},
+	{"http", "rollcall, engine = http", rollcallWith(`engine = "http"`), lastReport},
 }
 
 func lastAnswer(s *site) time.Time {

@@ -15,7 +15,7 @@ func (r run) String() string {
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // report is the outcome as Markdown: what was measured where, the medians, and
-// rollcall's ratio to each of the others in the same round.
+// the first program's ratio to each of the others in the same round.
 func (b *bench) report(m machine, runs []run) string {
 	var w strings.Builder
 	fmt.Fprintf(&w, "%s, %d cores (%s), %.0f GB, %s, kernel %s. Browser: %s.\n%s.\n", m.Date, m.Cores, m.CPU, m.MemoryGB, m.System, m.Kernel, m.Browser, strings.Join(m.Versions, ", "))
@@ -28,15 +28,13 @@ func (b *bench) report(m machine, runs []run) string {
 				median(of(runs, p, c, perMinute)), median(of(runs, p, c, steady)), median(of(runs, p, c, cpu)), median(of(runs, p, c, memory)), median(of(runs, p, c, latency)))
 		}
 	}
-	if len(b.programs) < 2 || !slices.Contains(names(b.programs), programs[0].name) {
+	if len(b.programs) < 2 {
 		return w.String()
 	}
-	fmt.Fprintf(&w, "\n**rollcall's figure divided by the peer's, round by round**: geometric mean (least to most)\n\n")
+	first := b.programs[0]
+	fmt.Fprintf(&w, "\n**The figure of %s divided by the other's, round by round**: geometric mean (least to most)\n\n", first.title)
 	fmt.Fprintf(&w, "| | at a time | tasks/min | once started | CPU per task | peak PSS | p50 |\n|---|---|---|---|---|---|---|\n")
-	for _, p := range b.programs {
-		if p.name == programs[0].name {
-			continue
-		}
+	for _, p := range b.programs[1:] {
 		for _, c := range append(slices.Clone(b.concurrency), 0) {
 			at := fmt.Sprint(c)
 			if c == 0 {
@@ -44,7 +42,7 @@ func (b *bench) report(m machine, runs []run) string {
 			}
 			fmt.Fprintf(&w, "| %s | %s |", p.title, at)
 			for _, get := range []func(run) float64{perMinute, steady, cpu, memory, latency} {
-				s := spreadOf(ratios(of(runs, programs[0], c, get), of(runs, p, c, get)))
+				s := spreadOf(ratios(of(runs, first, c, get), of(runs, p, c, get)))
 				fmt.Fprintf(&w, " %.2f (%.2f to %.2f) |", s.Mean, s.Least, s.Most)
 			}
 			fmt.Fprintln(&w)

@@ -18,16 +18,23 @@ import (
 //go:embed board.lua
 var boardDriver string
 
-// rollcallCommand is `rollcall run --once` as an operator of the site starts it:
-// their own site, so its pace is theirs to set; everything else is the default.
-func rollcallCommand(ctx context.Context, b *bench, s *site, dir string, concurrency int) (*exec.Cmd, error) {
+// rollcallWith is `rollcall run --once` as an operator of the site starts it:
+// their own site, so its pace is theirs to set; everything else is the default,
+// but for the setting of the site that is given.
+func rollcallWith(setting string) func(context.Context, *bench, *site, string, int) (*exec.Cmd, error) {
+	return func(ctx context.Context, b *bench, s *site, dir string, concurrency int) (*exec.Cmd, error) {
+		return rollcallCommand(ctx, b, s, dir, concurrency, setting)
+	}
+}
+
+func rollcallCommand(ctx context.Context, b *bench, s *site, dir string, concurrency int, setting string) (*exec.Cmd, error) {
 	q := strconv.Quote
 	var toml strings.Builder
 	fmt.Fprintf(&toml, "[entity]\nbase_url = %s\napi_key = \"file:entity.key\"\npoll = \"1s\"\nlimit = %d\n\n", q(s.box.Manager.URL), len(s.tasks))
 	fmt.Fprintf(&toml, "[store]\nurl = \"sqlite:var/rollcall.db\"\nkey = \"file:seal.key\"\n\n")
 	fmt.Fprintf(&toml, "[browser]\nslots = %d\npath = %s\n\n", concurrency, q(b.browser))
 	fmt.Fprintf(&toml, "[assets]\nallow = [\"127.0.0.1\"]\n\n")
-	fmt.Fprintf(&toml, "[sites.%s]\nallowed = \"owner\"\nbase_url = %s\npace = { every = \"1ms\", concurrency = %d }\n", q(sandbox.BoardDomain), q(s.box.Board.URL), concurrency)
+	fmt.Fprintf(&toml, "[sites.%s]\nallowed = \"owner\"\nbase_url = %s\npace = { every = \"1ms\", concurrency = %d }\n%s\n", q(sandbox.BoardDomain), q(s.box.Board.URL), concurrency, setting)
 	files := map[string]string{
 		"rollcall.toml": toml.String(), "entity.key": s.box.Manager.APIKey + "\n", "scripts/board.lua": boardDriver,
 	}
