@@ -65,7 +65,7 @@ bench:
 	$(GO) test -run '^$$' -bench . -benchmem -count $${COUNT:-1} ./core/... ./drivers/... ./cmd/...
 
 # One flow in rollcall and in six libraries, side by side: tasks a minute, processor time, memory (docs/benchmarks.md).
-# ROUNDS, CONC="1 2 4 8", TASKS of a run, PEERS="rollcall rod", BROWSER=path; ROUNDS=1 CONC=2 TASKS=6 is a quick look.
+# ROUNDS, CONC="1 2 4 8", TASKS of a run, PEERS="rollcall rod" (also reuse, http; the first is compared with the rest), BROWSER=path; ROUNDS=1 CONC=2 TASKS=6 is a quick look.
 bench-peers:
 	@.ci/setup browser peers
 	@command -v npm > /dev/null || .ci/setup node
