@@ -34,8 +34,12 @@ const workerGrace = 500 * time.Millisecond
 // nobody may have looked at them yet; bundled ones are this binary's own.
 func openFleet(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *fleet, err error) {
 	f := &fleet{}
+	command := []string{"/proc/self/exe", "worker"}
+	if !log.Enabled(ctx, slog.LevelDebug) {
+		command = append(command, "--quiet")
+	}
 	f.host, err = external.New(external.Options{
-		Command: []string{"/proc/self/exe", "worker"}, MemoryMB: cfg.Limits.WorkerMB, Grace: workerGrace, Logger: log,
+		Command: command, MemoryMB: cfg.Limits.WorkerMB, Grace: workerGrace, Logger: log,
 		StateDir: filepath.Join(cfg.State.Dir, "programs"),
 		Sources: func(b core.Binding) (plugins.DriverRef, error) {
 			s, err := f.set.Source(b)
@@ -119,16 +123,19 @@ func reference(s drivers.Script) plugins.DriverRef {
 
 // workerCommand is what the runner starts, once per slot: people have no use for it.
 func (c *cli) workerCommand() *cobra.Command {
-	return &cobra.Command{
+	var quiet bool
+	cmd := &cobra.Command{
 		Use: "worker", Short: "Run drivers for a runner", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if err := plugins.Confine(plugins.WorkerData); err != nil {
 				return err
 			}
 			plugins.ServeWorker(func(ref plugins.DriverRef) (core.Driver, error) {
-				return lua.Load(lua.Source{Name: ref.Name, Path: ref.Path, Digest: ref.Digest, Text: ref.Text, Lib: ref.Lib})
+				return lua.Load(lua.Source{Name: ref.Name, Path: ref.Path, Digest: ref.Digest, Text: ref.Text, Lib: ref.Lib, Quiet: quiet})
 			})
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&quiet, "quiet", false, "do not tell the runner of each verb that went well, only of all together")
+	return cmd
 }

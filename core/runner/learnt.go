@@ -2,6 +2,7 @@ package runner
 
 import (
 	"maps"
+	"time"
 
 	"github.com/rollcall-run/rollcall/core"
 )
@@ -28,6 +29,9 @@ func (l learnt) under(more core.Facts) core.Facts {
 func (v *visit) learn(facts core.Facts, ev core.Event) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if ev.At.IsZero() {
+		ev.At = time.Now()
+	}
 	ev.State, ev.Text = v.rec.State, v.r.line(ev.Text)
 	v.learnt.facts = v.learnt.under(facts)
 	v.learnt.events = append(v.learnt.events, ev)

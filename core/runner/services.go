@@ -316,6 +316,9 @@ func (s *services) Log(ctx context.Context, level slog.Level, msg string, args .
 		return
 	}
 	v := s.v
+	if level < slog.LevelInfo && !v.log.Enabled(ctx, level) {
+		return
+	}
 	rec := slog.NewRecord(time.Now(), level, msg, 0)
 	rec.Add(args...)
 	ev := core.Event{Kind: "log", Phase: s.phase, Level: level.String(), Text: v.r.line(msg), Attrs: map[string]string{}}
@@ -325,6 +328,10 @@ func (s *services) Log(ctx context.Context, level slog.Level, msg string, args .
 	})
 	v.log.Log(v.ctx, level, ev.Text, "phase", string(s.phase), "attrs", ev.Attrs)
 	if level < slog.LevelInfo {
+		return
+	}
+	if level < slog.LevelWarn {
+		v.learn(nil, ev) // kept with the next step
 		return
 	}
 	if err := v.note(nil, ev); err != nil && !errors.Is(err, core.ErrLeaseLost) {

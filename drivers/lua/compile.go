@@ -25,13 +25,14 @@ type program struct {
 	main   *lua.FunctionProto
 	libs   map[string]*lua.FunctionProto // by the name that require gets
 	digest string
+	quiet  bool
 }
 
 var libName = regexp.MustCompile(`^lib(\.[a-z0-9_]+)+$`)
 
 // compile parses, bounds and compiles the source and every lib it requires.
 func compile(src Source) (*program, *LoadError) {
-	p := &program{file: src.file(), libs: map[string]*lua.FunctionProto{}}
+	p := &program{file: src.file(), quiet: src.Quiet, libs: map[string]*lua.FunctionProto{}}
 	texts := map[string][]byte{}
 	stmts, proto, wanted, err := compileFile(p.file, src.Text)
 	if err != nil {

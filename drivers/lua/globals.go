@@ -112,7 +112,9 @@ func (r *run) step(s page.Step) {
 		return
 	}
 	// Whoever watches sees each verb as it ends; the time line gets them together.
-	r.session.Services.Log(r.ctx, slog.LevelDebug, line, "verb", s.Verb)
+	if !r.driver.prog.quiet {
+		r.session.Services.Log(r.ctx, slog.LevelDebug, line, "verb", s.Verb)
+	}
 	r.steps = append(r.steps, line)
 	if len(r.steps) == stepsAtOnce {
 		r.flush()

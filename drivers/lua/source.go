@@ -26,6 +26,7 @@ type Source struct {
 	Digest string // SHA-256 of the text and the lib files it requires; computed when empty, else compared
 	Text   []byte
 	Lib    fs.FS // holds lib/NAME.lua for require "lib.NAME"; nil when there is none
+	Quiet  bool  // nobody watches: a verb that went well is not logged by itself, only together with others
 }
 
 func (s Source) file() string {
@@ -56,6 +57,10 @@ func checkText(file string, text []byte) *LoadError {
 	}
 	line := 1
 	for i := 0; i < len(text); {
+		if c := text[i]; c >= ' ' && c <= '~' || c == '\t' || c == '\r' {
+			i++
+			continue
+		}
 		r, n := utf8.DecodeRune(text[i:])
 		switch {
 		case r == utf8.RuneError && n == 1:
