@@ -207,15 +207,8 @@ func (c *conn) read() {
 			c.handle("", "", nil)
 			return
 		}
-		var m struct {
-			ID        int             `json:"id"`
-			SessionID string          `json:"sessionId"`
-			Method    string          `json:"method"`
-			Params    json.RawMessage `json:"params"`
-			Result    json.RawMessage `json:"result"`
-			Error     *cdp.Error      `json:"error"`
-		}
-		if json.Unmarshal(data, &m) != nil {
+		m, ok := readMessage(data)
+		if !ok {
 			continue
 		}
 		switch {

@@ -153,6 +153,9 @@ func (p *Page) network(session, method string, params json.RawMessage) bool {
 	st := &p.st
 	switch method {
 	case "Network.requestWillBeSent":
+		if ofPart(params, true) {
+			return false
+		}
 		var e struct {
 			RequestID, LoaderID, FrameID, Type string
 			Request                            struct{ Method, URL string }
@@ -173,6 +176,9 @@ func (p *Page) network(session, method string, params json.RawMessage) bool {
 			return true
 		}
 	case "Network.responseReceived":
+		if ofPart(params, false) {
+			return false
+		}
 		var e struct {
 			RequestID, LoaderID, FrameID, Type string
 			Response                           struct {
@@ -200,6 +206,9 @@ func (p *Page) network(session, method string, params json.RawMessage) bool {
 		}
 		return true
 	case "Network.loadingFinished", "Network.loadingFailed":
+		if len(st.requests) == 0 {
+			return false
+		}
 		var e struct{ RequestID, Type, ErrorText string }
 		if json.Unmarshal(params, &e) != nil {
 			return false

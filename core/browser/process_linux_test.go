@@ -286,3 +286,25 @@ func TestMissingSandboxIsSaid(t *testing.T) {
 		t.Fatalf("without user namespaces: %v", err)
 	}
 }
+
+// TestAPageTakesOneProcess: no renderer is kept ready beside those that work.
+func TestAPageTakesOneProcess(t *testing.T) {
+	origin := newOrigin(t, map[string]string{"/": "x", "/2": "y"})
+	b := launch(t, nil)
+	var c *Isolated
+	for range 3 {
+		c = isolated(t, b, origin.URL, core.ContextOptions{})
+		for _, at := range []string{"/", "/2", "/"} {
+			visit(t, c, "http://site.test"+at)
+		}
+	}
+	renderers := 0
+	for _, p := range group(c.process.cmd.Process.Pid) {
+		if strings.Contains(strings.Join(cmdline(p.pid), " "), "--type=renderer") {
+			renderers++
+		}
+	}
+	if renderers != 3 {
+		t.Errorf("%d renderers serve 3 pages", renderers)
+	}
+}
