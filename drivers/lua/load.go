@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
+	"unicode"
 
 	lua "github.com/yuin/gopher-lua"
 
@@ -86,9 +89,30 @@ func loadError(file string, err error) *LoadError {
 		if name == "" {
 			name = file
 		}
-		return &LoadError{name, line, e.msg}
+		return &LoadError{name, line, oneLine(e.msg)}
 	}
-	return &LoadError{file, 0, err.Error()}
+	return &LoadError{file, 0, oneLine(err.Error())}
+}
+
+// maxMessage bounds what a script says of itself in an error, in characters.
+const maxMessage = 1000
+
+// oneLine shows what a script said, which may be anything, as one line of text.
+func oneLine(s string) string {
+	var b strings.Builder
+	n := 0
+	for _, r := range s {
+		if n++; n > maxMessage {
+			b.WriteString("…")
+			break
+		}
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
 }
 
 // Manifest is the driver's own description. Callers don't change it.
