@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -20,13 +19,10 @@ import (
 // it rests on was written to the log of the ledger and flushed. A crash of the
 // process can't show this, because the page cache outlives it.
 func TestNothingLeavesBeforeItsRecordIsOnDisk(t *testing.T) {
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		t.Fatalf("strace is missing: apt-get install strace (%v)", err)
-	}
+	preflight(t, rightPtrace, rightStrace)
 	w := newWorld(t, settings{slots: 1})
 	trace := filepath.Join(t.TempDir(), "strace.log") // not among the runner's files: it holds all that crosses its pipes
-	r := launchBy(t, []string{strace, "-f", "-qq", "-y", "-s", "500", "-o", trace, "-e", "signal=none",
+	r := launchBy(t, []string{"strace", "-f", "-qq", "-y", "-s", "500", "-o", trace, "-e", "signal=none",
 		"-e", "trace=fsync,fdatasync,pwrite64,write", "-e", "inject=fsync,fdatasync:delay_exit=20000"},
 		"run", "-c", w.config("one"))
 	var tasks []sandbox.Task

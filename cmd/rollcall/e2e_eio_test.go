@@ -1,25 +1,22 @@
 package main_test
 
 import (
-	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/rollcall-run/rollcall/examples/sandbox"
 )
 
-// TestADiskThatFailsStopsTheRunnerAndLosesNothing injects EIO into every flush
-// from a moment on, as a dying disk does.
+// TestADiskThatFailsStopsTheRunnerAndLosesNothing injects EIO into the flushes of a
+// thread from its 35th on, as a dying disk does: opening the ledger takes no thread
+// so far, and the tasks take the busy ones four times as far.
 func TestADiskThatFailsStopsTheRunnerAndLosesNothing(t *testing.T) {
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		t.Fatalf("strace is missing: apt-get install strace (%v)", err)
-	}
+	preflight(t, rightPtrace, rightStrace)
 	w := newWorld(t, settings{slots: 2, scripts: own(t, "300ms", "20s")})
 	w.add(w.sb.Board, sandbox.StateRegister, 20)
 	config := w.config("one")
-	r := launchBy(t, []string{strace, "-f", "-qq", "-o", w.path("strace.log"), "-e", "trace=fsync,fdatasync",
-		"-e", "inject=fsync,fdatasync:error=EIO:when=12+"}, "run", "-c", config)
+	r := launchBy(t, []string{"strace", "-f", "-qq", "-o", w.path("strace.log"), "-e", "trace=fsync,fdatasync",
+		"-e", "inject=fsync,fdatasync:error=EIO:when=35+"}, "run", "-c", config)
 	code := r.end(patience)
 	lines, _ := r.log()
 	if last := lines[len(lines)-1].text; code != exitFailed || !strings.Contains(last, "rollcall: ") || !strings.Contains(last, w.path("ledger")) {

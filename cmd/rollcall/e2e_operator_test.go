@@ -178,11 +178,9 @@ func TestARunnerAwaitsATaskManagerThatIsDownAtItsStart(t *testing.T) {
 }
 
 // TestAFullDiskStopsTheRunnerAndLosesNothing lets the state directory run full
-// while tasks are under way. It needs root, for a file system of its own.
+// while tasks are under way.
 func TestAFullDiskStopsTheRunnerAndLosesNothing(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("a small file system can be mounted by root only")
-	}
+	preflight(t, rightMount)
 	w := newWorld(t, settings{slots: 2, scripts: own(t, "300ms", "20s")})
 	small := w.path("ledger")
 	if err := os.Mkdir(small, 0o700); err != nil {

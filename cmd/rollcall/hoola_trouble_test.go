@@ -14,11 +14,9 @@ import (
 )
 
 // TestImportOnAFullDisk lets the ledger's disk run full before an import and in
-// the middle of one. It needs root, for a file system of its own.
+// the middle of one.
 func TestImportOnAFullDisk(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("a small file system can be mounted by root only")
-	}
+	preflight(t, rightMount)
 	w, config, list := newTenant(t)
 	mount := func(name, size string) string {
 		dir := w.path(name)

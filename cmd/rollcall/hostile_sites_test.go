@@ -36,6 +36,8 @@ function driver.register(page, task)
   if text.has(task.username, { "huge", "wanders" }) then patience = "2s" end
   page:open("/join?who=" .. text.url(task.username), { form = "#join", timeout = patience })
   log("the page is called " .. (page:text("#title") or ""))
+  if text.has(task.username, { "asks" }) then page:ask("otp_sms", "The site says " .. page:text("#title")) end
+  if text.has(task.username, { "breaks" }) then error("the page is called " .. page:text("#title")) end
   page:fill("label=Name", task.username)
   page:fill("label=Password", task.password)
   local seen, said = page:commit("role=button[name=Join]", { welcome = "url=/welcome", refused = "role=alert" })
@@ -63,8 +65,10 @@ return driver
 `
 
 // venom is what a site says to whoever shows it: markup, a formula, terminal
-// sequences, a turn of the reading direction, and NUL.
-const venom = "=cmd|' /C calc'!A0 <script>alert(1)</script><img src=x onerror=alert(2)> {{.}} %s \x1b[31mred\x1b]0;owned\x07 \u009b31m \u202eevil\u2066 \u2028 \x00\r end"
+// sequences (colour, title, clipboard, link, 8-bit controls), a turn of the
+// reading direction, what goes back over the line, and NUL.
+const venom = "=cmd|' /C calc'!A0 <script>alert(1)</script><img src=x onerror=alert(2)> {{.}} %s \x1b]52;c;ZXZpbA==\x07 \x1b[31mred\x1b]0;owned\x07 " +
+	"\x1b]8;;http://evil.example\x1b\\link\x1b]8;;\x1b\\ \u009b31m \u009d0;c1\u009c \u0090q\u009c \b\b\x7f\v\f \u202eevil\u2066 \u2028 \x00\r end"
 
 type hostileSite struct {
 	*httptest.Server
@@ -102,6 +106,8 @@ func newHostileSite(t *testing.T) *hostileSite {
 			if first {
 				s.first.hold()
 			}
+		case "asks", "breaks":
+			body += script("title", venom)
 		case "venom":
 			body += script("title", venom) + `<script>try { history.replaceState(null, "", "/join?x=%1b%5d0;owned%07&y=" + encodeURIComponent("\u202e\u0000")) } catch (e) {}</script>`
 		case "bomb":

@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/rollcall-run/rollcall/core/config"
 	"github.com/rollcall-run/rollcall/core/secret"
@@ -70,6 +71,10 @@ type cli struct {
 
 // execute runs one command line and returns the exit code.
 func execute(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	// What a program reads is exact. A terminal gets text only, whoever wrote it.
+	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		out = secret.Screen(f)
+	}
 	c := &cli{streams: streams{in: in, out: out, err: errOut}}
 	root := c.root()
 	root.SetArgs(args)

@@ -56,6 +56,23 @@ var (
 			})
 		},
 	}
+	rightStrace = right{
+		"the command strace", "sudo apt-get install --no-install-recommends strace",
+		func() error { return exec.Command("strace", "-f", "-qq", "-o", os.DevNull, "/bin/true").Run() },
+	}
+	rightMount = right{
+		"a small file system of its own", "sudo env PATH=\"$PATH\" HOME=\"$HOME\" go test ./cmd/rollcall; a container needs --cap-add=SYS_ADMIN too",
+		func() error {
+			dir, err := os.MkdirTemp(temporary, "mount-")
+			if err != nil {
+				return err
+			}
+			if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+				return errors.Join(err, os.Remove(dir))
+			}
+			return errors.Join(unix.Unmount(dir, unix.MNT_DETACH), os.Remove(dir))
+		},
+	}
 	rightIP = right{
 		"the command ip", "sudo apt-get install --no-install-recommends iproute2",
 		func() error { _, err := exec.LookPath("ip"); return err },
@@ -84,7 +101,7 @@ func preflight(t *testing.T, rights ...right) {
 // TestThePreflightKnowsWhatThisMachineGrants keeps the probes themselves right:
 // as root, and so in CI, every right is there.
 func TestThePreflightKnowsWhatThisMachineGrants(t *testing.T) {
-	preflight(t, rightUserNamespaces, rightNetworkNamespaces, rightPtrace, rightIP)
+	preflight(t, rightUserNamespaces, rightNetworkNamespaces, rightPtrace, rightStrace, rightMount, rightTerminal, rightIP)
 	if err := tryClone(unix.CLONE_NEWNS | unix.CLONE_FS); err == nil {
 		t.Error("a clone that no kernel grants is called granted")
 	}

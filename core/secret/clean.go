@@ -2,6 +2,7 @@ package secret
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -66,4 +67,33 @@ func hidden(r rune) bool {
 		return false
 	}
 	return unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r)
+}
+
+// Screen returns a writer that passes on to a terminal what CleanLines leaves of a
+// text, also where a character arrives in several writes. Bytes that begin a
+// character stay back until it is whole. It is not safe for concurrent use.
+func Screen(w io.Writer) io.Writer { return &screen{w: w} }
+
+type screen struct {
+	w    io.Writer
+	rest []byte // the beginning of a character
+}
+
+func (s *screen) Write(p []byte) (int, error) {
+	text := append(s.rest, p...)
+	whole := len(text)
+	for i := whole - 1; i >= max(0, whole-utf8.UTFMax); i-- {
+		if utf8.RuneStart(text[i]) {
+			if !utf8.FullRune(text[i:]) {
+				whole = i
+			}
+			break
+		}
+	}
+	_, err := io.WriteString(s.w, CleanLines(string(text[:whole])))
+	s.rest = append([]byte(nil), text[whole:]...)
+	if err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }

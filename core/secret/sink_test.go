@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -146,5 +147,25 @@ func TestCleanShowsWhatActsOnATerminal(t *testing.T) {
 	}
 	if got := CleanLines("a\n\tb\r\x1bc"); got != "a\n\tb"+`\r\x1bc` {
 		t.Errorf("CleanLines = %q", got)
+	}
+}
+
+func TestAScreenGetsTextOnly(t *testing.T) {
+	const text = "Trần 👩\u200d💻\t\x1b]0;x\x07 \u009b2J \u202e \x00 \r\b \xff\xc3\n"
+	want := `Trần 👩` + "\u200d" + `💻` + "\t" + `\x1b]0;x\x07 \x9b2J \u202e \x00 \r\x08 \xff\xc3` + "\n"
+	for size := 1; size <= len(text); size++ {
+		var got strings.Builder
+		w := Screen(&got)
+		for part := range slices.Chunk([]byte(text), size) {
+			if n, err := w.Write(part); n != len(part) || err != nil {
+				t.Fatal(n, err)
+			}
+		}
+		if got.String() != want {
+			t.Errorf("in pieces of %d bytes: %q, want %q", size, got.String(), want)
+		}
+	}
+	if n, err := Screen(failing{}).Write([]byte("x")); n != 0 || err == nil {
+		t.Errorf("a failing terminal: %d, %v", n, err)
 	}
 }
