@@ -69,6 +69,7 @@ type Host struct {
 	contract int
 	watcher  *watcher
 	run      *runDir
+	readers  *readers
 	worker   *program
 	reaps    sync.WaitGroup // processes of which something is left
 
@@ -131,7 +132,7 @@ func New(o Options) (*Host, error) {
 		return nil, errors.Join(err, run.close())
 	}
 	return &Host{
-		opt: o, log: o.Logger, now: time.Now, contract: proto.Version, forker: newForker(), watcher: newWatcher(), run: run, worker: w,
+		readers: newReaders(), opt: o, log: o.Logger, now: time.Now, contract: proto.Version, forker: newForker(), watcher: newWatcher(), run: run, worker: w,
 		slots: map[string]*slot{}, ids: make([]bool, o.Users.Count), plugins: map[string]*program{}, attached: map[string]*attachedDriver{},
 	}, nil
 }
@@ -148,9 +149,6 @@ func (h *Host) Slot(name string) core.Worker {
 	return s
 }
 
-// manifestSlot is the slot in which manifests are asked for.
-const manifestSlot = "manifest"
-
 // Manifest loads a driver in a worker and returns its manifest: for sources that
 // nobody has looked at yet. An error is the loader's own, or a *core.Fault.
 func (h *Host) Manifest(ctx context.Context, ref plugins.DriverRef) (core.Manifest, error) {
@@ -158,9 +156,14 @@ func (h *Host) Manifest(ctx context.Context, ref plugins.DriverRef) (core.Manife
 }
 
 func (h *Host) manifest(ctx context.Context, pr *program, ref plugins.DriverRef) (core.Manifest, error) {
-	s := h.Slot(manifestSlot).(*slot)
+	name, done, err := h.readers.take(ctx)
+	if err != nil {
+		return core.Manifest{}, err
+	}
+	defer done()
+	s := h.Slot(name).(*slot)
 	var m core.Manifest
-	err := s.use(ctx, pr, "", nil, func(p *process) error {
+	err = s.use(ctx, pr, "", nil, func(p *process) error {
 		var err error
 		m, err = p.remote.Manifest(ctx, ref)
 		return err

@@ -129,7 +129,6 @@ var dialects = map[string]dialect{
 		id:      `printf('%08x-0000-4000-8000-%012x', n.i * {step} - 1, n.i)`,
 		blob:    `randomblob(32)`,
 		columns: `SELECT name FROM pragma_table_xinfo($1) WHERE hidden = 0`,
-		after:   []string{`ANALYZE`},
 	},
 	"pgx": {
 		numbers: `generate_series(1, {n}) AS n(i)`,
