@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,7 +19,8 @@ const clockTick = 10 * time.Millisecond
 
 // census knows the processes of a run by kind, as far as looks from outside can tell.
 type census struct {
-	all map[int]*process
+	all    map[int]*process
+	closed bool // the memory of one could not be read
 }
 
 type process struct {
@@ -52,7 +55,8 @@ func (c *census) look(pids []int) {
 // weigh notes what memory the processes have.
 func (c *census) weigh(pids []int) (sum int64) {
 	for _, pid := range pids {
-		n := pss(pid)
+		n, err := pss(pid)
+		c.closed = c.closed || errors.Is(err, fs.ErrPermission)
 		sum += n
 		if p := c.all[pid]; p != nil {
 			p.pss = max(p.pss, n)
@@ -140,17 +144,18 @@ func kindOf(pid int) string {
 	return kind
 }
 
-// pss is the proportional set size of a process in bytes, 0 when it is gone.
-func pss(pid int) int64 {
+// pss is the proportional set size of a process in bytes. A process that is gone
+// is an error, and one that lets nobody but root look at it.
+func pss(pid int) (int64, error) {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/smaps_rollup")
 	if err != nil {
-		return 0
+		return 0, err
 	}
 	for line := range strings.Lines(string(text)) {
 		var kb int64
 		if n, _ := fmt.Sscanf(line, "Pss: %d kB", &kb); n == 1 {
-			return kb << 10
+			return kb << 10, nil
 		}
 	}
-	return 0
+	return 0, fmt.Errorf("smaps_rollup of process %d has no Pss", pid)
 }

@@ -19,6 +19,8 @@ type usage struct {
 	PSS   int64         // bytes at the worst look: what it has alone, and its share of what it shares
 	Start time.Time
 	Parts []part
+	// Closed says that PSS lacks processes that let nobody but root look at them.
+	Closed bool
 }
 
 // measure runs cmd to its end and says what it and everything that it started took.
@@ -54,6 +56,6 @@ func measure(ctx context.Context, cmd *exec.Cmd, t tree) (u usage, err error) {
 		}
 	}
 	u.CPU, endErr = t.end()
-	u.Parts = kinds.parts()
+	u.Parts, u.Closed = kinds.parts(), kinds.closed
 	return u, errors.Join(err, lookErr, endErr)
 }

@@ -79,6 +79,7 @@ type run struct {
 	PSS                float64       // MB at the worst look
 	P50                time.Duration // of a task, as the site saw it
 	Parts              []part        // by kind of process
+	Closed             bool          // PSS lacks processes that let nobody but root look at them
 }
 
 // do has the program enrol n people on a fresh site, and checks them.
@@ -104,6 +105,12 @@ func (b *bench) do(ctx context.Context, p program, round, concurrency, n int) (r
 	if err != nil {
 		return run{}, err
 	}
+	// What it leaves behind goes with the run.
+	temp := filepath.Join(dir, "tmp")
+	if err := errors.Join(os.Mkdir(temp, 0o777), os.Chmod(temp, 0o777|os.ModeSticky)); err != nil {
+		return run{}, err
+	}
+	cmd.Env = append(os.Environ(), "TMPDIR="+temp)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	t, err := newTree()
@@ -126,7 +133,7 @@ func (b *bench) do(ctx context.Context, p program, round, concurrency, n int) (r
 	return run{
 		Round: round, Concurrency: concurrency, Program: p.name, Tasks: n,
 		PerMinute: float64(n) / end.Sub(u.Start).Minutes(), Steady: float64(n) / last.Sub(first).Minutes(),
-		CPU: u.CPU.Seconds() / float64(n), PSS: float64(u.PSS) / 1e6, P50: median(each), Parts: u.Parts,
+		CPU: u.CPU.Seconds() / float64(n), PSS: float64(u.PSS) / 1e6, P50: median(each), Parts: u.Parts, Closed: u.Closed,
 	}, nil
 }
 

@@ -20,6 +20,11 @@ func (b *bench) report(m machine, runs []run) string {
 	var w strings.Builder
 	fmt.Fprintf(&w, "%s, %d cores (%s), %.0f GB, %s, kernel %s. Browser: %s.\n%s.\n", m.Date, m.Cores, m.CPU, m.MemoryGB, m.System, m.Kernel, m.Browser, strings.Join(m.Versions, ", "))
 	fmt.Fprintf(&w, "%d rounds, interleaved; medians of the rounds; processor time by %s.\n", b.rounds, m.Meter)
+	for _, p := range b.programs {
+		if slices.ContainsFunc(runs, func(r run) bool { return r.Program == p.name && r.Closed }) {
+			fmt.Fprintf(&w, "PSS of %s lacks processes that let nobody but root look at them: as root it is whole.\n", p.title)
+		}
+	}
 	for _, c := range b.concurrency {
 		fmt.Fprintf(&w, "\n**%d at a time**, %d tasks a run\n\n", c, b.count(c))
 		fmt.Fprintf(&w, "| | tasks/min | once started | CPU s per task | peak PSS MB | p50 ms |\n|---|---|---|---|---|---|\n")

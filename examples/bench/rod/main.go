@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/go-rod/rod"
 	"github.com/go-rod/rod/lib/launcher"
@@ -45,7 +46,7 @@ func enrol(browser *rod.Browser, site string, t job.Task) {
 	context := browser.MustIncognito()
 	defer context.MustClose()
 
-	page := context.MustPage(site + "/register")
+	page := context.MustPage(site + "/register").Timeout(time.Minute)
 	page.MustElement("#username").MustInput(t.Username)
 	page.MustElement("#email").MustInput(t.Email)
 	page.MustElement("#full_name").MustInput(t.FullName)
@@ -72,7 +73,8 @@ func enrol(browser *rod.Browser, site string, t job.Task) {
 
 // submit clicks and returns when the page that follows has loaded.
 func submit(page *rod.Page, button string) {
-	wait := page.WaitNavigation(proto.PageLifecycleEventNameLoad)
+	wait := page.WaitEvent(&proto.PageFrameNavigated{})
 	page.MustElement(button).MustClick()
 	wait()
+	page.MustWaitLoad()
 }
