@@ -19,7 +19,8 @@ func (c *cli) configCommand() *cobra.Command {
 			Use:   "check",
 			Short: "Name everything that is wrong with the configuration, by file and line",
 			Long: "Reads the configuration and the files that it names. Every problem is a line \"file:line: key:\n" +
-				"what is wrong and what to do\". Warnings are about sites that are listed and don't run.\n\n" +
+				"what is wrong and what to do\". Warnings are about sites that are listed and don't run, and about\n" +
+				"those that give up isolation between their tasks (reuse = true).\n\n" +
 				"Exit codes: 0 nothing is wrong, 2 something is.",
 			Args: cobra.NoArgs,
 			RunE: func(*cobra.Command, []string) error { return c.configCheck() },

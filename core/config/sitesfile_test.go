@@ -10,15 +10,15 @@ import (
 
 func TestSitesFileIsStrict(t *testing.T) {
 	const head = "[sites.\"a.org\"]\nallowed = \"owner\"\n[[sites_file]]\npath = \"s.csv\"\n"
-	cfg := load(t, head, "s.csv", "\ufeffdomain,allowed,expires,driver,base_url,hosts,pace_every,concurrency,on_exists,max_per_day,language,engine\r\n"+
-		"b.org,contract,2027-01-31,mediawiki,https://b.org/w,x.org *.y.org,30s,2,variant,9,vi,http\r\n\r\nc.org,,,,,,,,,,,\r\n")
+	cfg := load(t, head, "s.csv", "\ufeffdomain,allowed,expires,driver,base_url,hosts,pace_every,concurrency,on_exists,max_per_day,language,engine,reuse\r\n"+
+		"b.org,contract,2027-01-31,mediawiki,https://b.org/w,x.org *.y.org,30s,2,variant,9,vi,http,true\r\n\r\nc.org,,,,,,,,,,,,\r\n")
 	b := cfg.Sites["b.org"]
 	if !strings.HasSuffix(b.Place, "s.csv:2") {
 		t.Errorf("place %s", b.Place)
 	}
 	b.Place = ""
 	want := Site{Domain: "b.org", Allowed: "contract", Expires: time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC), Driver: "mediawiki", BaseURL: "https://b.org/w",
-		Hosts: []string{"x.org", "*.y.org"}, Pace: Pace{30 * time.Second, 2}, OnExists: "variant", MaxPerDay: 9, Terms: "person", Language: "vi", Engine: "http"}
+		Hosts: []string{"x.org", "*.y.org"}, Pace: Pace{30 * time.Second, 2}, OnExists: "variant", MaxPerDay: 9, Terms: "person", Language: "vi", Engine: "http", Reuse: true}
 	if !reflect.DeepEqual(b, want) {
 		t.Errorf("%+v", b)
 	}
@@ -37,6 +37,7 @@ func TestSitesFileIsStrict(t *testing.T) {
 		"domain,allowed\n,owner\n":     "s.csv:2: domain: \"\" is not a host name",
 		"domain,expires\nb.org,soon\n": "s.csv:2: expires: \"soon\" is not a date",
 		"domain,concurrency\nb.org,-1": "s.csv:2: concurrency: \"-1\" is not a whole number",
+		"domain,reuse\nb.org,yes":      "s.csv:2: reuse: \"yes\" is neither true nor false",
 		"domain,pace_every\nb.org,10":  "s.csv:2: pace_every: \"10\" is not a duration",
 		"domain,base_url\nb.org,b.org": "s.csv:2: base_url: it must begin with",
 		"domain\n\"b.org\n":            "s.csv:",
@@ -75,5 +76,20 @@ func TestEndedBasisIsAWarning(t *testing.T) {
 	}
 	if got := lines(last.Add(time.Second)); !strings.Contains(got, "rollcall.toml:1: a.org does not run: its basis (owner) ended") {
 		t.Errorf("a day later: %s", got)
+	}
+}
+
+// TestReuseSaysWhatItLoses: one line for each such site, wherever it is switched on.
+func TestReuseSaysWhatItLoses(t *testing.T) {
+	cfg := load(t, "[sites.\"a.org\"]\nallowed = \"owner\"\nreuse = true\n[sites.\"b.org\"]\nallowed = \"owner\"\n[[sites_file]]\npath = \"s.csv\"\n",
+		"s.csv", "domain,allowed,reuse\nc.org,terms,true\nd.org,terms,false\n")
+	lines := cfg.Warnings(time.Now())
+	if len(lines) != 2 || !strings.Contains(lines[0], "rollcall.toml:1: a.org reuses its browser contexts: "+ReuseLoses) || !strings.Contains(lines[1], "s.csv:2: c.org reuses") {
+		t.Errorf("%s", strings.Join(lines, "\n"))
+	}
+	for _, lost := range []string{"different people", "renderer process", "link the accounts"} {
+		if !strings.Contains(ReuseLoses, lost) {
+			t.Errorf("the line does not name %q", lost)
+		}
 	}
 }

@@ -67,7 +67,7 @@ func New(o Options) (*Runner, error) {
 		wake:   make(chan struct{}, 1),
 		bulks:  o.Bulks,
 		rebulk: make(chan struct{}), appetite: newAppetite(),
-		tally:  Tally{Tasks: map[string]core.State{}, HeldBack: map[string]HeldBack{}},
+		tally: Tally{Tasks: map[string]core.State{}, HeldBack: map[string]HeldBack{}},
 	}
 	r.now.Store(int64(o.Slots))
 	for range o.Slots {
