@@ -7,7 +7,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # One package's tests at a time: browsers, sites and databases share the machine.
 TESTFLAGS   ?= -race -p 1 -timeout 40m
 
-.PHONY: all build demo test lint crashtest hostile soak bench bench-peers generate clean
+.PHONY: all build demo test lint crashtest hostile soak bench bench-scale bench-peers generate clean
 
 all: build
 
@@ -59,10 +59,22 @@ soak:
 	@figures=$$(mktemp); trap 'rm -f "$$figures"' EXIT; \
 	 ROLLCALL_FIGURES=$$figures $(GO) test -count=1 -timeout 6h -run TestSoak ./cmd/rollcall -soak.tasks $${TASKS:-5000} && cat "$$figures"
 
-# Prints benchstat format.
+# What everything costs, in benchstat format; COUNT=6 for comparisons, LIVES=500 for a quick look. On an idle machine under 20 minutes.
 bench:
 	@.ci/setup browser database
-	$(GO) test -run '^$$' -bench . -benchmem -count $${COUNT:-1} ./core/... ./drivers/... ./cmd/...
+	@.ci/machine
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $${LIVES:-2000}x -timeout 2h -count $${COUNT:-1} ./core/ledger ./core/runner
+	$(GO) test -run '^$$' -bench 'Start10000' -benchmem -benchtime 3x -timeout 1h -count $${COUNT:-1} ./drivers ./cmd/rollcall
+	$(GO) test -run '^$$' -bench 'Plain/engine=http' -benchtime $${LIVES:-2000}x -timeout 1h -count $${COUNT:-1} ./cmd/rollcall
+	$(GO) test -run '^$$' -bench 'Board|Plain/engine=browser' -benchtime 60x -timeout 1h -count $${COUNT:-1} ./cmd/rollcall
+	$(GO) test -run '^$$' -bench '^Benchmark([^S]|S[^t]|Start$$|Starts)' -benchmem -timeout 1h -count $${COUNT:-1} \
+	 $$($(GO) list ./core/... ./drivers/... | grep -v -e /core/ledger -e /core/runner)
+
+# What one task costs the core with up to a million tasks in the ledger, and a fleet on one PostgreSQL, drawn (docs/scale.md).
+bench-scale:
+	@.ci/setup database
+	@.ci/machine
+	@$(GO) test -run '^$$' -bench '^Benchmark(TaskLife|Task|Fleet)$$/' -benchtime $${LIVES:-2000}x -timeout 2h -count $${COUNT:-1} ./core/ledger ./core/runner | .ci/plot
 
 # One flow in rollcall and in six libraries, side by side: tasks a minute, processor time, memory (docs/benchmarks.md).
 # ROUNDS, CONC="1 2 4 8", TASKS of a run, PEERS="rollcall rod" (also reuse, http; the first is compared with the rest), BROWSER=path; ROUNDS=1 CONC=2 TASKS=6 is a quick look.
