@@ -4,10 +4,13 @@
 SHELL       := /bin/bash
 GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# Task JSON, the answers of both APIs, lists, TOML, mail, redaction, manifests.
+FUZZ        ?= core/entity:FuzzDecode core/entity:FuzzAnswer core/hoola:FuzzRead core/hoola:FuzzAnswer core/config:FuzzLoad \
+               core/mail:FuzzParse core/secret:FuzzRedact drivers/lua:FuzzLoad
 # One package's tests at a time: browsers, sites and databases share the machine.
 TESTFLAGS   ?= -race -p 1 -timeout 40m
 
-.PHONY: all build demo test lint crashtest hostile soak bench bench-scale bench-peers generate clean
+.PHONY: all build demo test lint fuzz crashtest hostile soak bench bench-scale bench-peers generate clean
 
 all: build
 
@@ -25,6 +28,12 @@ test: lint
 	$(GO) test $(TESTFLAGS) ./...
 	cd examples/bench && $(GO) test $(TESTFLAGS) ./...
 	$(GO) test -count=1 -timeout 10m -run 'TestSimulation$$' ./core/runner
+	@FUZZTIME=2000x $(MAKE) --no-print-directory fuzz
+
+# What reads text from outside, under the fuzzer: FUZZTIME for each target, a time or a count such as 2000x.
+fuzz:
+	@set -e; for t in $(FUZZ); do \
+	 $(GO) test -run '^$$' -fuzz "^$${t#*:}\$$" -fuzztime $${FUZZTIME:-30s} -fuzzminimizetime 10x ./$${t%:*}; done
 
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go' | grep -v '\.pb\.go$$')); \
