@@ -69,13 +69,23 @@ func BenchmarkStart10000(b *testing.B) {
 	}
 }
 
+// BenchmarkLookup is one domain's driver, of as many as there are.
 func BenchmarkLookup(b *testing.B) {
-	dir := b.TempDir()
-	write(b, dir, "board.lua", script("board", `domains = { "a.example.org" },`))
-	s, _ := set(b, drivers.Options{Scripts: []string{dir}, Sites: map[string]config.Site{"a.example.org": {Allowed: "owner"}}})
-	for b.Loop() {
-		if _, err := s.Lookup("a.example.org"); err != nil {
-			b.Fatal(err)
-		}
+	for _, n := range []int{10, 10_000} {
+		b.Run(fmt.Sprintf("sites=%d", n), func(b *testing.B) {
+			dir := b.TempDir()
+			write(b, dir, "board.lua", script("board", `domains = { "s0.example.org" },`))
+			sites := map[string]config.Site{}
+			for i := range n {
+				sites[fmt.Sprintf("s%d.example.org", i)] = config.Site{Allowed: "owner", Driver: "board"}
+			}
+			s, _ := set(b, drivers.Options{Scripts: []string{dir}, Sites: sites})
+			last := fmt.Sprintf("s%d.example.org", n-1)
+			for b.Loop() {
+				if _, err := s.Lookup(last); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
