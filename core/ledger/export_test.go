@@ -116,3 +116,15 @@ func Checkpoint(ctx context.Context, l *Ledger) error {
 	_, err := l.database.(*sqliteDB).group.conn.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
 	return err
 }
+
+// Stand runs a statement in a transaction that then stands still until stand returns.
+func Stand(ctx context.Context, l *Ledger, query string, stand func()) error {
+	return l.write(ctx, "stand still", func(x *tx) error {
+		if _, err := x.exec(query); err != nil {
+			return err
+		}
+		stand()
+		_, err := x.exec(`SELECT 1`)
+		return err
+	})
+}

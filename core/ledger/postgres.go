@@ -145,12 +145,15 @@ func (e awayError) Unwrap() error { return e.error }
 // Temporary says that the same call may work later.
 func (awayError) Temporary() bool { return true }
 
+// idleInTransaction is the server's word for a transaction that stood still for too long.
+const idleInTransaction = "25P03"
+
 // away reports whether the server could not be reached, is starting or stopping,
 // or kept a row locked for too long.
 func away(err error) bool {
 	var e *pgconn.PgError
 	if errors.As(err, &e) {
-		const lockTimeout, idleInTransaction = "55P03", "25P03"
+		const lockTimeout = "55P03"
 		return strings.HasPrefix(e.Code, "57P") || strings.HasPrefix(e.Code, "08") || e.Code == lockTimeout || e.Code == idleInTransaction
 	}
 	var (

@@ -46,7 +46,7 @@ func rolledBack(err error, committing bool) bool {
 	}
 	const serializationFailure, deadlock, unique, adminShutdown = "40001", "40P01", "23505", "57P01"
 	switch e.Code {
-	case serializationFailure, deadlock:
+	case serializationFailure, deadlock, idleInTransaction: // the last one comes before a commit was sent
 		return true
 	case unique:
 		return e.ConstraintName == "intent_open"
