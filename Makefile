@@ -42,19 +42,22 @@ lint:
 	$(GO) run $(STATICCHECK) ./...
 	cd examples/bench && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
 
-# At most one account, whatever breaks: every crash point on SQLite and PostgreSQL, then KILLS
-# kills at random moments, PAUSES pauses past the lease of a fleet of three, REPORTS reports through
-# a bad network and SEEDS simulated lives. Hours; ends in one line of figures for each. SEED=n replays.
+# At most one account, whatever breaks: SEEDS simulated lives, REPORTS reports through a bad network,
+# every crash point on SQLite and PostgreSQL, KILLS kills at random moments, then a fleet of three with
+# PAUSES pauses of twice the lease, FLEETKILLS kills and its database away TROUBLES times. Hours; goes on
+# after a part that fails, and ends in a line of figures for each that did not. SEED=n replays.
 crashtest:
 	@.ci/setup build browser database
-	@out=$$(mktemp) && seed=$${SEED:-$$(date +%s)} && set -e -o pipefail; trap 'rm -f "$$out"' EXIT; \
-	 $(GO) test -count=1 -v -run 'TestSimulation$$' ./core/runner -sim.seeds=$${SEEDS:-10000} | tee -a "$$out"; \
-	 $(GO) test -count=1 -v -timeout 2h -run 'TestOutboxUnderFaults' ./core/runner -outbox.reports=$${REPORTS:-10000} -outbox.seed=$$seed 2>&1 | grep -v level= | tee -a "$$out"; \
-	 ROLLCALL_EVERY_POINT=$${POINTS-1} $(GO) test -count=1 -v -timeout 90m -run 'TestEveryCrashPoint|TestNothingLeavesBefore' ./cmd/rollcall | tee -a "$$out"; \
-	 $(GO) test -count=1 -v -timeout 8h -run 'TestKillNineAtRandomMoments' ./cmd/rollcall -crash.kills=$${KILLS:-1000} -crash.seed=$$seed | tee -a "$$out"; \
-	 $(GO) test -count=1 -v -timeout 8h -run 'TestPausesUnderLoad' ./cmd/rollcall -fleet.runners=3 -fleet.pauses=$${PAUSES:-500} -fleet.kills=$${FLEETKILLS:-200} -crash.seed=$$seed | tee -a "$$out"; \
+	@out=$$(mktemp); seed=$${SEED:-$$(date +%s)}; red=(); set -o pipefail; trap 'rm -f "$$out"' EXIT; \
+	 part() { local name=$$1; shift; $(GO) test -count=1 -v "$$@" 2>&1 | grep --line-buffered -v level= | tee -a "$$out" || red+=("$$name"); }; \
+	 part "simulated lives" -run 'TestSimulation$$' ./core/runner -sim.seeds=$${SEEDS:-10000}; \
+	 part "reports" -timeout 2h -run 'TestOutboxUnderFaults' ./core/runner -outbox.reports=$${REPORTS:-10000} -outbox.seed=$$seed; \
+	 ROLLCALL_EVERY_POINT=$${POINTS-1} part "crash points" -timeout 3h -run 'TestEveryCrashPoint|TestNothingLeavesBefore' ./cmd/rollcall; \
+	 part "kills" -timeout 8h -run 'TestKillNineAtRandomMoments' ./cmd/rollcall -crash.kills=$${KILLS:-1000} -crash.seed=$$seed; \
+	 part "fleet" -timeout 8h -run 'TestPausesUnderLoad' ./cmd/rollcall -fleet.runners=3 -fleet.pauses=$${PAUSES:-500} -fleet.kills=$${FLEETKILLS:-200} -fleet.troubles=$${TROUBLES:-20} -crash.seed=$$seed; \
 	 echo "figures of $$(date +%F), SEED=$$seed:"; \
-	 grep -hE '[0-9]+ (seeds in|reports delivered|flushes|crash points tried|kills,|runners,)' "$$out" | sed 's/^ *[a-z_0-9]*_test.go:[0-9]*: /  /'
+	 grep -hE '[0-9]+ (seeds in|reports delivered|flushes|crash points tried|kills,|runners,)' "$$out" | sed 's/^ *[a-z_0-9]*_test.go:[0-9]*: /  /'; \
+	 for name in "$${red[@]}"; do echo "  RED: $$name"; done; [ $${#red[@]} -eq 0 ] || { grep -hE '^ *--- FAIL' "$$out"; exit 1; }
 
 # Every hostile driver and site, in a network namespace of their own; ends in one line of figures.
 hostile:

@@ -11,13 +11,15 @@ import (
 	"github.com/rollcall-run/rollcall/examples/sandbox"
 )
 
-// wire stands before a database server and can be cut and joined again.
+// wire stands before a database server and can be cut and joined again, or hold
+// back what is sent, which looks like a network that is gone without a word.
 type wire struct {
 	t        *testing.T
 	at, to   string
 	mu       sync.Mutex
 	listener net.Listener
 	conns    []net.Conn
+	flows    chan struct{} // closed while bytes pass
 	running  sync.WaitGroup
 }
 
@@ -27,7 +29,8 @@ func newWire(t *testing.T, address string) (*wire, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &wire{t: t, at: "127.0.0.1:0", to: u.Host}
+	w := &wire{t: t, at: "127.0.0.1:0", to: u.Host, flows: make(chan struct{})}
+	close(w.flows)
 	w.join()
 	t.Cleanup(w.cut)
 	u.Host = w.at
@@ -62,12 +65,41 @@ func (w *wire) join() {
 			w.mu.Unlock()
 			for _, pair := range [][2]net.Conn{{in, out}, {out, in}} {
 				w.running.Go(func() {
-					io.Copy(pair[0], pair[1])
+					w.carry(pair[0], pair[1])
 					pair[0].Close()
 				})
 			}
 		}
 	})
+}
+
+// carry takes bytes along until an end closes, or the wire is cut.
+func (w *wire) carry(to io.Writer, from io.Reader) {
+	b := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(b)
+		w.mu.Lock()
+		flows := w.flows
+		w.mu.Unlock()
+		<-flows
+		if n > 0 {
+			if _, err := to.Write(b[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// hold lets no byte pass until the returned function is called.
+func (w *wire) hold() (flow func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	held := make(chan struct{})
+	w.flows = held
+	return func() { close(held) }
 }
 
 // cut ends every connection, and no new one is taken.

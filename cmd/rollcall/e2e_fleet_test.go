@@ -1,13 +1,10 @@
 package main_test
 
 import (
-	"flag"
-	"math/rand/v2"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/rollcall-run/rollcall/core/ledger/ledgertest"
 	"github.com/rollcall-run/rollcall/examples/sandbox"
@@ -88,78 +85,6 @@ func TestARunnerThatSleptPastItsLeaseDoesNothingMore(t *testing.T) {
 			t.Errorf("the woken runner called %s on the task", c.Name)
 		}
 	}
-}
-
-var (
-	fleetRunners = flag.Int("fleet.runners", 2, "runners on one PostgreSQL")
-	fleetPauses  = flag.Int("fleet.pauses", 6, "how often one is stopped past its lease")
-	fleetKills   = flag.Int("fleet.kills", 1, "how often one is killed and started again")
-)
-
-// TestPausesUnderLoadNeverDoubleASignUp stops one runner of a fleet again and
-// again at the moment when an intent is durable, for longer than its lease, and
-// then kills some.
-func TestPausesUnderLoadNeverDoubleASignUp(t *testing.T) {
-	seed := *crashSeed
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("-crash.seed=%d", seed)
-	random := rand.New(rand.NewPCG(seed, 1))
-	w := newWorld(t, settings{slots: 2, concurrency: 4, store: ledgertest.Postgres(t), scripts: own(t, "1s", "20s")})
-	names := []string{"one", "two", "three", "four", "five"}[:*fleetRunners]
-	var runners []*running
-	for _, name := range names {
-		runners = append(runners, w.start(w.config(name)))
-	}
-	for _, r := range runners {
-		r.browser()
-	}
-	for i := range *fleetPauses {
-		w.add(w.sb.Board, sandbox.StateRegister, 5)
-		w.add(w.sb.Community, sandbox.StateRegister, 1)
-		r := runners[i%len(runners)]
-		done, _ := r.log()
-		seen := len(done)
-		r.await("an intent", func(e entry) bool {
-			if seen > 0 {
-				seen--
-				return false
-			}
-			return e.is("msg", "state", "state", "intent")
-		})
-		select {
-		case <-time.After(time.Duration(random.Int64N(int64(20 * time.Millisecond)))):
-		case <-r.ctx.Done():
-		}
-		if !r.freeze() {
-			t.Fatalf("the runner ended\n%s", r.tail())
-		}
-		other := runners[(i+1)%len(runners)]
-		select { // past the lease
-		case <-time.After(2500*time.Millisecond + time.Duration(random.Int64N(int64(time.Second)))):
-		case <-other.ctx.Done():
-			t.Fatalf("the other runner ended\n%s", other.tail())
-		}
-		r.signal(syscall.SIGCONT)
-	}
-	for i := range *fleetKills {
-		w.add(w.sb.Board, sandbox.StateRegister, 5)
-		n := i % len(runners)
-		r := runners[n]
-		old, _ := r.log()
-		lines := len(old) + 1 + random.IntN(40)
-		r.await("enough to be killed", func(entry) bool { lines--; return lines < 0 })
-		r.crash()
-		runners[n] = w.start(w.config(names[n]))
-		runners[n].browser()
-	}
-	w.await(runners[0])
-	for _, r := range runners {
-		r.stop()
-	}
-	w.checkDone()
-	t.Logf("%d runners, %d pauses past the lease, %d kills, %d tasks: 0 lost, 0 doubled", len(runners), *fleetPauses, *fleetKills, len(w.tasks))
 }
 
 func TestASecondRunnerOnOneSQLiteFileIsRefused(t *testing.T) {

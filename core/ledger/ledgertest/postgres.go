@@ -1,9 +1,11 @@
 package ledgertest
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -22,12 +24,11 @@ import (
 
 // shared is the server of the test binary.
 var shared struct {
-	once sync.Once
-	url  string
-	stop func() error // kept, because the server ends with its input
-	err  error
-	n    int
-	mu   sync.Mutex
+	once   sync.Once
+	server *Server // kept, because the server ends with its input
+	err    error
+	n      int
+	mu     sync.Mutex
 }
 
 // Postgres returns the address of an empty database on a PostgreSQL server that
@@ -36,7 +37,7 @@ var shared struct {
 func Postgres(t testing.TB) (url string) {
 	t.Helper()
 	shared.once.Do(func() {
-		shared.url, shared.stop, shared.err = StartPostgres(context.Background(), "")
+		shared.server, shared.err = StartPostgres(context.Background(), "")
 	})
 	if shared.err != nil {
 		t.Fatal(shared.err)
@@ -46,7 +47,7 @@ func Postgres(t testing.TB) (url string) {
 	name := fmt.Sprintf("test%d", shared.n)
 	shared.mu.Unlock()
 	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, shared.url)
+	conn, err := pgx.Connect(ctx, shared.server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,34 +55,81 @@ func Postgres(t testing.TB) (url string) {
 	if err := errors.Join(err, conn.Close(ctx)); err != nil {
 		t.Fatal(err)
 	}
-	return strings.Replace(shared.url, "/postgres?", "/"+name+"?", 1)
+	return strings.Replace(shared.server.URL, "/postgres?", "/"+name+"?", 1)
 }
 
-// keeper runs the server until its input ends, and clears up. The input ends
-// when stop closes it or when this process dies.
+// keeper runs the server until its input ends, and clears up. A line of the input
+// names the signal that ends the server first, and is echoed when that one is gone;
+// at the next line it runs again. The input ends when stop closes it or when this
+// process dies.
 const keeper = `
-"$1/postgres" -D "$2/data" -p "$3" -k "$2" -h 127.0.0.1 >"$2/log" 2>&1 &
-server=$!
-read -r _
+run() {
+	"$1/postgres" -D "$2/data" -p "$3" -k "$2" -h 127.0.0.1 >>"$2/log" 2>&1 &
+	server=$!
+}
+run "$@"
+while read -r how; do
+	kill -"$how" $server
+	wait $server
+	echo "$how"
+	read -r _ || break
+	run "$@"
+done
 kill -QUIT $server 2>/dev/null
 wait $server
 rm -rf "$2"
 `
 
+// Server is a throw-away PostgreSQL on loopback.
+type Server struct {
+	URL  string // of its database postgres
+	stop func() error
+	in   io.Writer
+	out  *bufio.Reader
+}
+
+// End ends the server and removes its data.
+func (s *Server) End() error { return s.stop() }
+
+// Down ends the server, and returns when it is gone: "INT" breaks off what its
+// clients do, "QUIT" leaves it to the next start to make good what is half done.
+// Only Up and End may follow.
+func (s *Server) Down(how string) error {
+	if _, err := fmt.Fprintln(s.in, how); err != nil {
+		return fmt.Errorf("stop the PostgreSQL for tests: %w", err)
+	}
+	if _, err := s.out.ReadString('\n'); err != nil {
+		return fmt.Errorf("stop the PostgreSQL for tests: %w", err)
+	}
+	return nil
+}
+
+// Up starts the server again after Down, on the same address and data, and
+// returns when it answers.
+func (s *Server) Up(ctx context.Context) error {
+	if _, err := fmt.Fprintln(s.in); err != nil {
+		return fmt.Errorf("start the PostgreSQL for tests again: %w", err)
+	}
+	if err := answers(ctx, s.URL); err != nil {
+		return fmt.Errorf("the PostgreSQL for tests does not come back: %w", err)
+	}
+	return nil
+}
+
 // StartPostgres starts a throw-away PostgreSQL on loopback, whose data is below
 // dir, or the system's temporary directory when dir is empty. As root it runs
-// under the user postgres, or nobody. stop ends it and removes its data.
-func StartPostgres(ctx context.Context, dir string) (url string, stop func() error, err error) {
+// under the user postgres, or nobody.
+func StartPostgres(ctx context.Context, dir string) (*Server, error) {
 	bin, err := postgresBin()
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	home, err := os.MkdirTemp(dir, "rollcall-pg-")
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	clear := func(err error) (string, func() error, error) {
-		return "", nil, errors.Join(fmt.Errorf("start a PostgreSQL for tests: %w", err), os.RemoveAll(home))
+	clear := func(err error) (*Server, error) {
+		return nil, errors.Join(fmt.Errorf("start a PostgreSQL for tests: %w", err), os.RemoveAll(home))
 	}
 	as, err := unprivileged(home)
 	if err != nil {
@@ -104,18 +152,23 @@ func StartPostgres(ctx context.Context, dir string) (url string, stop func() err
 	if err != nil {
 		return clear(err)
 	}
+	output, err := server.StdoutPipe()
+	if err != nil {
+		return clear(err)
+	}
 	if err := server.Start(); err != nil {
 		return clear(err)
 	}
-	stop = sync.OnceValue(func() error {
-		return errors.Join(input.Close(), server.Wait())
-	})
-	url = fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port)
-	if err := answers(ctx, url); err != nil {
-		log, _ := os.ReadFile(filepath.Join(home, "log"))
-		return "", nil, errors.Join(fmt.Errorf("the PostgreSQL for tests does not answer: %w: %s", err, log), stop())
+	s := &Server{
+		URL: fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port),
+		in:  input, out: bufio.NewReader(output),
+		stop: sync.OnceValue(func() error { return errors.Join(input.Close(), server.Wait()) }),
 	}
-	return url, stop, nil
+	if err := answers(ctx, s.URL); err != nil {
+		log, _ := os.ReadFile(filepath.Join(home, "log"))
+		return nil, errors.Join(fmt.Errorf("the PostgreSQL for tests does not answer: %w: %s", err, log), s.End())
+	}
+	return s, nil
 }
 
 // postgresBin is the directory of the newest installed server.
