@@ -1,6 +1,6 @@
 --- Hands ever more arguments on.
 -- ends: failed
--- says: memory_arguments.lua:9: more than 16384 values at once
+-- says: memory_arguments.lua:9 more than 16384 values at once
 -- strikes: language
 return {
   api = 1, name = "memory_arguments", version = "1.0.0", summary = "hostile", domains = { "memory-arguments.hostile.test" },
