@@ -73,7 +73,7 @@ func parse(args []string) (*bench, error) {
 	set.StringVar(&b.browser, "browser", "/usr/lib/chromium/chromium-headless-shell", "the browser of all")
 	set.StringVar(&b.driver, "driver", "chromedriver", "chromedriver of the browser's version")
 	set.IntVar(&b.rounds, "rounds", 5, "rounds")
-	set.IntVar(&b.tasks, "tasks", 0, "tasks of a run; 0 means three for each that runs at the same time, and at least twelve")
+	set.IntVar(&b.tasks, "tasks", 0, "tasks of a run; 0 means two for each that runs at the same time, and at least twelve")
 	set.DurationVar(&b.limit, "limit", 10*time.Minute, "longest time of one run")
 	set.StringVar(&b.logs, "logs", "", "directory that keeps what each run printed")
 	set.BoolVar(&b.byKind, "parts", false, "print what each kind of process took, too")
@@ -144,7 +144,7 @@ func (b *bench) count(concurrency int) int {
 	if b.tasks > 0 {
 		return b.tasks
 	}
-	return max(12, 3*concurrency)
+	return max(12, 2*concurrency)
 }
 
 // node is the Node.js that the lock file pins.
