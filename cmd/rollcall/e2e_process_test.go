@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -272,16 +273,37 @@ func (r *running) crash() {
 	}
 	pid := r.cmd.Process.Pid
 	family := descendants(pid)
-	fds := map[int32]process{}
+	groups := map[int]bool{}
 	for _, p := range family {
-		if fd, err := unix.PidfdOpen(p.pid, 0); err == nil {
-			fds[int32(fd)] = p
-		}
+		groups[p.group] = true
 		r.noteProfile(p)
 	}
+	open := pidfds(family) // before the kill: a number may be another's afterwards
 	unix.Kill(pid, unix.SIGKILL)
 	<-r.ctx.Done()
 	deadline := time.Now().Add(orphanTime)
+	r.follow(open, deadline)
+	// What was forked between the listing and the kill is of a group all the same.
+	r.follow(pidfds(slices.DeleteFunc(processes(), func(p process) bool { return p.ended || !groups[p.group] })), deadline)
+	if r.killed != nil {
+		r.killed()
+	}
+}
+
+// pidfds opens a descriptor of each process that there still is.
+func pidfds(list []process) map[int32]process {
+	fds := map[int32]process{}
+	for _, p := range list {
+		if fd, err := unix.PidfdOpen(p.pid, 0); err == nil {
+			fds[int32(fd)] = p
+		}
+	}
+	return fds
+}
+
+// follow waits until the processes have ended, and closes their descriptors.
+func (r *running) follow(fds map[int32]process, deadline time.Time) {
+	r.t.Helper()
 	for len(fds) > 0 {
 		var set []unix.PollFd
 		for fd := range fds {
@@ -289,9 +311,6 @@ func (r *running) crash() {
 		}
 		left := time.Until(deadline)
 		if left <= 0 {
-			for _, p := range fds {
-				r.t.Errorf("%s outlived the runner that was killed", p)
-			}
 			break
 		}
 		unix.Poll(set, int(left.Milliseconds())+1)
@@ -302,19 +321,8 @@ func (r *running) crash() {
 			}
 		}
 	}
-	for fd := range fds {
+	for fd, p := range fds {
+		r.t.Errorf("%s outlived the runner that was killed", p)
 		unix.Close(int(fd))
-	}
-	groups := map[int]bool{}
-	for _, p := range family {
-		groups[p.group] = true
-	}
-	for _, p := range processes() {
-		if groups[p.group] && !p.ended {
-			r.t.Errorf("%s is of a group that the killed runner had made", p)
-		}
-	}
-	if r.killed != nil {
-		r.killed()
 	}
 }
