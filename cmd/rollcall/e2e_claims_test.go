@@ -132,7 +132,6 @@ func claims(lines []line, sites map[string]limits) (out []claim, wrong []string)
 type visit struct {
 	claim       claim // none where the site never learnt who it was
 	first, last time.Time
-	posts       []string
 }
 
 // onItsWay bounds how long after its runner sent it a request is written down.
