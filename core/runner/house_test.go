@@ -187,13 +187,15 @@ type site struct {
 	bound   bool
 	changed chan struct{}
 	pages   int // open browser contexts
-	opened  int // browser contexts ever
-	reuse   bool
-	digest  string
-	clean   func(context.Context, *page) error // nil: it works
-	closed  func(*page)                        // may be nil
-	clock   time.Time
-	sent    int // what a person's hands made the page send
+	// forwards is whether the gate that was used last is open.
+	forwards atomic.Bool
+	opened   int // browser contexts ever
+	reuse    bool
+	digest   string
+	clean    func(context.Context, *page) error // nil: it works
+	closed   func(*page)                        // may be nil
+	clock    time.Time
+	sent     int // what a person's hands made the page send
 }
 
 func newSite() *site {
@@ -231,12 +233,12 @@ func (s *site) Now() time.Duration                      { return time.Since(s.cl
 type gate struct{ site *site }
 
 func (g *gate) URL() string            { return "http://127.0.0.1:1" }
-func (g *gate) Admit(core.EgressRules) {}
+func (g *gate) Admit(core.EgressRules) { g.site.forwards.Store(true) }
 func (g *gate) Until(time.Duration)    {}
 func (g *gate) DropIdle()              {}
 func (g *gate) Writes() int            { return 0 }
 func (g *gate) Refused() []string      { return nil }
-func (g *gate) Shut()                  {}
+func (g *gate) Shut()                  { g.site.forwards.Store(false) }
 func (g *gate) Close() error           { return nil }
 func (g *gate) Fetch(_ context.Context, url string) (int, string, []byte, error) {
 	g.site.mu.Lock()

@@ -150,6 +150,7 @@ func (v *visit) tidy() {
 
 // fell handles a visit that can't go on: its lease ends as the error asks for.
 func (v *visit) fell(err error) {
+	v.slot.gate.Shut()
 	switch {
 	case errors.Is(err, core.ErrLeaseLost) || errors.Is(context.Cause(v.ctx), core.ErrLeaseLost):
 		v.log.Warn("the task is another runner's now; dropped here")
@@ -221,6 +222,9 @@ func (v *visit) move(m core.Move) error {
 	m.Event.Text = v.r.line(m.Event.Text)
 	m.Event.Phase = m.Phase
 	m.Fault = v.r.line(m.Fault)
+	if m.To.Releases() {
+		v.slot.gate.Shut() // before anyone else may have the task
+	}
 	// A move that follows an effect must be written although the phase's own
 	// context has ended; the lease decides whether it may.
 	ctx, cancel := v.ledger()
