@@ -282,7 +282,7 @@ type Site struct {
 	Terms string `toml:"terms" oneof:"person accept"`
 	// Language that the browser asks for, such as en or pt-BR. Defaults to none.
 	Language string `toml:"language"`
-	// The next task of the site goes on in the browser context and tab of the last one, emptied in between, which takes about half the processor time. What is lost: people's tasks share a renderer process, one after the other, and the site can tell that it is the same browser. Drivers that are programs, or that download files, always start afresh. Defaults to false.
+	// The next task of the site goes on in the browser context and tab of the last one, emptied in between, which takes less processor time and starts sooner. What is lost: people's tasks share a renderer process, one after the other, and the site can tell that it is the same browser. Drivers that are programs, or that download files, always start afresh. Defaults to false.
 	Reuse bool `toml:"reuse"`
 	// Settings of the site's driver, by name: texts, numbers, true or false. Defaults to none.
 	Options map[string]any `toml:"options"`
