@@ -289,7 +289,7 @@ func authorSet(ctx context.Context, cfg *config.Config) (_ *drivers.Set, end fun
 	}
 	own := *cfg
 	own.State.Dir = dir
-	f, err := openFleet(ctx, &own, log)
+	f, err := openFleet(ctx, &own, log, false)
 	if err != nil {
 		return nil, nil, errors.Join(err, os.RemoveAll(dir))
 	}

@@ -31,11 +31,12 @@ type fleet struct {
 const workerGrace = 500 * time.Millisecond
 
 // openFleet loads the drivers. Own scripts are read in a worker process, because
-// nobody may have looked at them yet; bundled ones are this binary's own.
-func openFleet(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *fleet, err error) {
+// nobody may have looked at them yet; bundled ones are this binary's own. Watched
+// says that each verb is told as it ends, as it is with debug logging.
+func openFleet(ctx context.Context, cfg *config.Config, log *slog.Logger, watched bool) (_ *fleet, err error) {
 	f := &fleet{}
 	command := []string{"/proc/self/exe", "worker"}
-	if !log.Enabled(ctx, slog.LevelDebug) {
+	if !watched && !log.Enabled(ctx, slog.LevelDebug) {
 		command = append(command, "--quiet")
 	}
 	f.host, err = external.New(external.Options{

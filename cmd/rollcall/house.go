@@ -30,14 +30,15 @@ import (
 
 // house is every room, wired for one run.
 type house struct {
-	cfg    *config.Config
-	log    *slog.Logger
-	redact *secret.Redactor
-	store  *ledger.Ledger
-	fleet  *fleet
-	runner runner.Options
-	slots  slots
-	closes []func() error
+	watched bool // a person follows each verb
+	cfg     *config.Config
+	log     *slog.Logger
+	redact  *secret.Redactor
+	store   *ledger.Ledger
+	fleet   *fleet
+	runner  runner.Options
+	slots   slots
+	closes  []func() error
 }
 
 // assemble opens what a run needs, in the order in which the cheapest mistake
@@ -94,7 +95,7 @@ func (h *house) open(ctx context.Context, manager core.TaskManager) (err error) 
 	if err := os.MkdirAll(cfg.State.Dir, 0o700); err != nil {
 		return fmt.Errorf("make the state directory ([state] dir): %w", err)
 	}
-	if h.fleet, err = openFleet(ctx, cfg, h.log); err != nil {
+	if h.fleet, err = openFleet(ctx, cfg, h.log, h.watched); err != nil {
 		return err
 	}
 	h.later(h.fleet.Close)

@@ -86,7 +86,7 @@ func (c *cli) plan(ctx context.Context, cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	f, err := openFleet(ctx, cfg, h.log)
+	f, err := openFleet(ctx, cfg, h.log, false)
 	if err != nil {
 		return err
 	}

@@ -126,6 +126,7 @@ func (c *cli) taskRun(ctx context.Context, f taskRunFlags) (err error) {
 		return secret.Handler(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: level}), r)
 	})
 	h.redact.Add(task.Entity.Secrets()...)
+	h.watched = true
 	manager := newOneTask(task, states(cfg.Entity.States))
 	if err := h.open(soft, manager); err != nil {
 		return err

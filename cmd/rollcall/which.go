@@ -77,7 +77,7 @@ func (p paceLine) String() string {
 }
 
 func (c *cli) which(ctx context.Context, cfg *config.Config, domain string) (err error) {
-	f, err := openFleet(ctx, cfg, slog.New(c.warnings(secret.NewRedactor())))
+	f, err := openFleet(ctx, cfg, slog.New(c.warnings(secret.NewRedactor())), false)
 	if err != nil {
 		return err
 	}

@@ -93,7 +93,8 @@ func TestNoLoopScansATable(t *testing.T) {
 					continue // once a retention; PostgreSQL joins either way, by size
 				}
 				// The rows of one call are a hundred; those of an import are counted when a person looks.
-				few := strings.Contains(q, "FROM runner_site") || strings.Contains(q, "FROM ask") ||
+				// A site has as many leases as tasks that run; PostgreSQL may sort those few.
+				few := strings.Contains(q, "ORDER BY expires LIMIT 1") || strings.Contains(q, "FROM runner_site") || strings.Contains(q, "FROM ask") ||
 					strings.Contains(q, "FROM bulk_row WHERE batch = $1") || strings.Contains(q, "FROM bulk_row WHERE import_id = $1 GROUP BY state")
 				plan, err := rec.Explain(t.Context(), q)
 				if err != nil {
