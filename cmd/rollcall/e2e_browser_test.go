@@ -111,7 +111,13 @@ func newTroubleSite(t *testing.T) *troubleSite {
 		page(w, `<p id="inside">You are in.</p>`)
 	})
 	mux.HandleFunc("GET /u/{name}", func(w http.ResponseWriter, r *http.Request) { page(w, "A member.") })
-	s.Server = httptest.NewServer(mux)
+	s.Server = serveSite(t, mux)
+	return s
+}
+
+// serveSite serves a site for the time of a test, and cuts what is open at its end.
+func serveSite(t *testing.T, h http.Handler) *httptest.Server {
+	s := httptest.NewServer(h)
 	t.Cleanup(func() {
 		s.CloseClientConnections()
 		s.Close()

@@ -140,11 +140,7 @@ onfetch = e => { const u = new URL(e.request.url); if (u.pathname === "/join" &&
 			note("a page of %s still spoke after its task", who)
 		}
 	})
-	s.Server = httptest.NewServer(mux)
-	t.Cleanup(func() {
-		s.CloseClientConnections()
-		s.Close()
-	})
+	s.Server = serveSite(t, mux)
 	return s
 }
 

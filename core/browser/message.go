@@ -30,7 +30,7 @@ func readMessage(data []byte) (m message, ok bool) {
 
 // cut takes apart a message in the form in which Chromium writes them, which is
 // {"id":N,"result":{…},"sessionId":"…"} or {"method":"…","params":{…},"sessionId":"…"},
-// the session left out where it is the browser's own. A string inside can't look like
+// its sessionId left out where it is the browser's own. A string inside can't look like
 // the ends, since its quotes are escaped. Anything else is not ok.
 func cut(data []byte) (m message, ok bool) {
 	rest := bytes.TrimRight(data, "\r\n")
