@@ -5,15 +5,10 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	toxiproxy "github.com/Shopify/toxiproxy/v2"
-	"github.com/rs/zerolog"
 
 	"github.com/rollcall-run/rollcall/core"
 	"github.com/rollcall-run/rollcall/core/entity"
@@ -25,29 +20,15 @@ var (
 	outboxReports = flag.Int("outbox.reports", outboxDefault, "how many reports are delivered through them")
 )
 
-// weather is what the network does for a while: a toxic of Toxiproxy.
-var weather = []string{
-	`{"name":"w","type":"latency","stream":"downstream","attributes":{"latency":20,"jitter":20}}`,
-	`{"name":"w","type":"bandwidth","stream":"downstream","attributes":{"rate":2}}`,                    // slow bytes
-	`{"name":"w","type":"slicer","stream":"upstream","attributes":{"average_size":30,"delay":300}}`,    // in crumbs
-	`{"name":"w","type":"reset_peer","stream":"downstream","attributes":{"timeout":0}}`,                // after the effect
-	`{"name":"w","type":"reset_peer","stream":"upstream","attributes":{"timeout":0}}`,                  // before it
-	`{"name":"w","type":"limit_data","stream":"downstream","attributes":{"bytes":150},"toxicity":0.5}`, // a truncated answer
-	`{"name":"w","type":"limit_data","stream":"upstream","attributes":{"bytes":200},"toxicity":0.5}`,   // a truncated request
-	`{"name":"w","type":"timeout","stream":"downstream","attributes":{"timeout":30}}`,                  // silence, then the end
-	`{"name":"w","type":"timeout","stream":"upstream","attributes":{"timeout":30}}`,
-}
-
 // TestOutboxUnderFaults delivers reports through a network and a task manager on
 // their worst days: none is lost, none ends wrong, and no call takes effect out of
 // its order.
 func TestOutboxUnderFaults(t *testing.T) {
 	h := newHouse(t, sandbox.Options{})
 	r := rand.New(rand.NewPCG(*outboxSeed, 3))
-	proxy := newToxic(t, h.sb.Manager.URL)
-	client, err := entity.New(entity.Options{BaseURL: strings.Replace(h.sb.Manager.URL, hostOf(t, h.sb.Manager.URL), proxy.Listen, 1),
-		Key: core.Secret(h.sb.Manager.APIKey), States: core.DefaultStateNames, Timeout: 600 * time.Millisecond,
-		Transport: &http.Transport{MaxIdleConnsPerHost: 4}})
+	net := newNetwork(t, h.sb.Manager.URL)
+	client, err := entity.New(entity.Options{BaseURL: h.sb.Manager.URL, Key: core.Secret(h.sb.Manager.APIKey),
+		States: core.DefaultStateNames, Timeout: 600 * time.Millisecond, Transport: net.transport})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +74,7 @@ func TestOutboxUnderFaults(t *testing.T) {
 		}
 		h.add(task(id))
 	}
-	changes, stopWeather := windy(t, proxy, *outboxSeed, arrived)
+	stopWeather := net.change(t, *outboxSeed, arrived)
 	stop := h.background()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute+time.Duration(n)*200*time.Millisecond)
 	defer cancel()
@@ -145,11 +126,11 @@ func TestOutboxUnderFaults(t *testing.T) {
 			t.Errorf("%s: %d starts and %d reports took effect", id, snap.Count(sandbox.CallStart), done)
 		}
 	}
-	if n >= 300 && (len(kinds) < 9 || changes() < 10) {
-		t.Errorf("too little went wrong: %v, %d changes of the network", kinds, changes())
+	if n >= 300 && (len(kinds) < 9 || net.spells < 10) {
+		t.Errorf("too little went wrong: %v, %d changes of the network", kinds, net.spells)
 	}
 	t.Logf("-outbox.seed=%d: %d reports delivered, 0 lost, 0 wrong, 0 out of order; %d calls, %d of them repeated and refused; %v, %d changes of the network",
-		*outboxSeed, n, calls, again, kinds, changes())
+		*outboxSeed, n, calls, again, kinds, net.spells)
 }
 
 // waitAllReported waits until the ledger knows that every report arrived.
@@ -181,57 +162,4 @@ func hostOf(t *testing.T, address string) string {
 		t.Fatal(err)
 	}
 	return u.Host
-}
-
-// newToxic is a proxy before a server.
-func newToxic(t *testing.T, to string) *toxiproxy.Proxy {
-	t.Helper()
-	zerolog.SetGlobalLevel(zerolog.Disabled) // some toxics log to the standard error otherwise
-	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	p := toxiproxy.NewProxy(server, "manager", "127.0.0.1:0", hostOf(t, to))
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Stop)
-	return p
-}
-
-// windy changes the weather until stop; changes says how often. After each bad
-// spell some calls get through, however slow the machine is.
-func windy(t *testing.T, p *toxiproxy.Proxy, seed uint64, arrived <-chan struct{}) (changes func() int, stop func()) {
-	r := rand.New(rand.NewPCG(seed, 5))
-	ctx, cancel := context.WithCancel(t.Context())
-	var done sync.WaitGroup
-	n := 0
-	done.Go(func() {
-		for on := false; ; {
-			if on {
-				if err := p.Toxics.RemoveToxic(context.WithoutCancel(ctx), "w"); err != nil {
-					t.Errorf("end the weather: %v", err)
-				}
-				on = false
-			}
-			for range 2 + r.IntN(4) {
-				select {
-				case <-arrived:
-				case <-ctx.Done():
-					return
-				}
-			}
-			w := weather[r.IntN(len(weather))]
-			if _, err := p.Toxics.AddToxicJson(strings.NewReader(w)); err != nil {
-				t.Errorf("%s: %v", w, err)
-				return
-			}
-			on = true
-			n++
-			select {
-			case <-time.After(time.Duration(10+r.IntN(60)) * time.Millisecond):
-			case <-ctx.Done():
-			}
-		}
-	})
-	stop = func() { cancel(); done.Wait() }
-	t.Cleanup(stop)
-	return func() int { return n }, stop
 }
