@@ -83,7 +83,7 @@ func (c *simCount) add(o simCount) {
 }
 
 func (c *simCount) all() []*int {
-	return []*int{&c.Tasks, &c.Submits, &c.Unanswered, &c.Second, &c.Crashes, &c.Pauses, &c.Jumps, &c.Edits, &c.Requeues, &c.Stale, &c.Lost, &c.People, &c.Reports}
+	return []*int{&c.Tasks, &c.Submits, &c.Unanswered, &c.Second, &c.Crashes, &c.Pauses, &c.Jumps, &c.Edits, &c.Requeues, &c.Stale, &c.Lost, &c.People, &c.Reports, &c.Reused}
 }
 
 func (c *simCount) enough() bool {
@@ -162,6 +162,7 @@ func (w *simWorld) people(r *rand.Rand) {
 		w.manifest.Phases = append(w.manifest.Phases, core.Verify)
 	}
 	w.onExists = []string{"fail", "variant", "adopt"}[r.IntN(3)]
+	w.reuse = w.roll("reuse").IntN(2) == 0
 	n := 1 + r.IntN(4)
 	for i := range n {
 		id := fmt.Sprintf("t%d", i)

@@ -21,6 +21,7 @@ func (s *simWorker) Close() error { return nil }
 // Run is a driver that does its best on a site that has bad days.
 func (s *simWorker) Run(ctx context.Context, _ core.Binding, p core.Phase, t core.Task, ses core.Session) (core.Outcome, error) {
 	w := s.m.w
+	s.m.pages.visit(s.m, ses.ContextID, t.ID)
 	w.mu.Lock()
 	r, calm := w.roll("phase", p, t.ID), w.calm
 	w.mu.Unlock()

@@ -33,6 +33,7 @@ type simMachine struct {
 	pausing sync.Mutex
 	paused  chan struct{} // closed when it goes on; nil while it runs
 	gates   simGates
+	pages   simPages
 }
 
 // simGates finds a gate by its address.
@@ -138,7 +139,9 @@ func (m *simMachine) live(ctx context.Context, once bool) error {
 	if err != nil {
 		return err
 	}
-	return r.Run(ctx, now)
+	err = r.Run(ctx, now)
+	m.pages.ended(m)
+	return err
 }
 
 type simLog struct{ m *simMachine }
@@ -261,7 +264,7 @@ type simCatalog struct{ m *simMachine }
 
 func (c simCatalog) Lookup(domain string) (core.Binding, error) {
 	return core.Binding{Domain: domain, Driver: "sim", Digest: "d1", Manifest: c.m.w.manifest, Base: "http://" + simDomain, OnExists: c.m.w.onExists,
-		Pace: core.Pace{Every: 2 * time.Second, Concurrency: 3}, Basis: "owner"}, nil
+		Pace: core.Pace{Every: 2 * time.Second, Concurrency: 3}, Basis: "owner", Reuse: c.m.w.reuse}, nil
 }
 
 func (c simCatalog) Version(b core.Binding, _ string) (core.Binding, bool) { return b, false }
@@ -337,31 +340,6 @@ func (g *simGate) Fetch(_ context.Context, url string) (int, string, []byte, err
 	}
 	return 200, url, []byte("profile"), nil
 }
-
-// simBrowsers opens pages that know their gate no more than a slot does.
-type simBrowsers struct{ m *simMachine }
-
-func (b simBrowsers) Context(context.Context, string, core.ContextOptions) (core.BrowserContext, error) {
-	if b.m.w.pick("browser").IntN(40) == 0 {
-		return nil, errors.New("the browser is gone")
-	}
-	return simPage{}, nil
-}
-
-type simPage struct{}
-
-func (simPage) ControlURL() string { return "" }
-func (simPage) ContextID() string  { return "" }
-func (simPage) TargetID() string   { return "" }
-func (simPage) Shot(context.Context, ...core.Value) ([]byte, error) {
-	return nil, errors.New("no pictures here")
-}
-func (simPage) Writes(context.Context, func(string) bool) (func() int, error) {
-	return func() int { return 0 }, nil
-}
-func (simPage) Dead() <-chan struct{} { return nil }
-func (simPage) Own(string) error      { return nil }
-func (simPage) Close() error          { return nil }
 
 type simAssets struct{}
 

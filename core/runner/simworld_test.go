@@ -31,11 +31,12 @@ type simWorld struct {
 	count    simCount
 	manifest core.Manifest
 	onExists string
+	reuse    bool // browser contexts serve several tasks
 }
 
 // simCount says whether enough happened.
 type simCount struct {
-	Tasks, Submits, Unanswered, Second, Crashes, Pauses, Jumps, Edits, Requeues, Stale, Lost, People, Reports int
+	Tasks, Submits, Unanswered, Second, Crashes, Pauses, Jumps, Edits, Requeues, Stale, Lost, People, Reports, Reused int
 }
 
 // simTask is a task as the task manager has it.
