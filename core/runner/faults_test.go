@@ -195,6 +195,36 @@ func TestTheLastReportsGoOutOnAStop(t *testing.T) {
 	}
 }
 
+// TestReportsGoSideBySide: a report whose answer is late holds up no other one.
+func TestReportsGoSideBySide(t *testing.T) {
+	h := newHouse(t, sandbox.Options{})
+	h.opts.Slots = 1
+	const n = 3
+	var arrived sync.WaitGroup
+	arrived.Add(n)
+	h.sb.Manager.Fault(func(c sandbox.Call) sandbox.Fault {
+		if c.Name == sandbox.CallComplete && c.Nth == 1 {
+			arrived.Done()
+			arrived.Wait() // none is answered before all are there
+		}
+		return sandbox.Fault{}
+	})
+	h.add(task("t1"), task("t2"), task("t3"))
+	h.run()
+	for _, id := range []string{"t1", "t2", "t3"} {
+		snap, _ := h.sb.Manager.Task(id)
+		calls := 0
+		for _, c := range snap.Calls {
+			if c.Name == sandbox.CallComplete {
+				calls++
+			}
+		}
+		if snap.Status != sandbox.StateProfiled || calls != 1 {
+			t.Errorf("%s is %s after %d calls of complete, want one that was answered in time", id, snap.Status, calls)
+		}
+	}
+}
+
 // stopStore is a ledger in whose middle the runner is told to stop.
 type stopStore struct {
 	core.Store
