@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"time"
 
@@ -131,6 +132,7 @@ func (c *cli) workerCommand() *cobra.Command {
 			if err := plugins.Confine(plugins.WorkerData); err != nil {
 				return err
 			}
+			runtime.GOMAXPROCS(1) // it does one thing at a time: a second thread would only wake the first
 			plugins.ServeWorker(func(ref plugins.DriverRef) (core.Driver, error) {
 				return lua.Load(lua.Source{Name: ref.Name, Path: ref.Path, Digest: ref.Digest, Text: ref.Text, Lib: ref.Lib, Quiet: quiet})
 			})

@@ -144,7 +144,7 @@ func TestImportCrashes(t *testing.T) {
 	}
 	t.Cleanup(func() { sb.Close() })
 	s := hoolaService(t, sb)
-	s.Site.Timeout = 300 * time.Millisecond
+	s.Site.Timeout = time.Second
 	url := "sqlite:" + t.TempDir() + "/l.db"
 	var rows []core.BulkRow
 	for i := range users {
@@ -196,7 +196,7 @@ func importUntil(t *testing.T, l *ledger.Ledger, s runner.BulkService, imp core.
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	for ctx.Err() == nil {
 		wait, err := b.Next(ctx)

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +15,7 @@ import (
 type kept struct {
 	core.BrowserContext
 	fits  fit
-	era   int // of the runner's registration
+	era   int // of the runner's registration when the last of them began
 	tasks int // that it has served
 	idle  *time.Timer
 	waits bool // in an idle slot; guarded by Runner.mu
@@ -86,7 +87,7 @@ func (v *visit) leavePage() {
 		return
 	}
 	v.dropKept()
-	v.slot.kept = &kept{BrowserContext: bc, fits: fitOf(v.b), era: v.r.registration(), tasks: v.served + 1}
+	v.slot.kept = &kept{BrowserContext: bc, fits: fitOf(v.b), era: v.era, tasks: v.served + 1}
 }
 
 // keeps reports whether the open page may serve another task: not after anything
@@ -95,7 +96,10 @@ func (v *visit) keeps() bool {
 	v.mu.Lock()
 	person := v.person
 	v.mu.Unlock()
-	return v.b.Reuse && v.done && !person && v.served+1 < v.r.o.Limits.ReuseTasks && context.Cause(v.ctx) == nil
+	// A task that is done has given its lease back: a heartbeat that misses it means nothing.
+	cause := context.Cause(v.ctx)
+	alive := cause == nil || errors.Is(cause, core.ErrLeaseLost)
+	return v.b.Reuse && v.done && !person && v.served+1 < v.r.o.Limits.ReuseTasks && alive
 }
 
 // registration counts how often the runner has joined the ledger.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -205,7 +206,7 @@ func TestALostLeaseEndsThePage(t *testing.T) {
 	for _, lost := range []string{"while a task has it", "while it waits"} {
 		t.Run(lost, func(t *testing.T) {
 			h, c := reuseHouse(t, 1)
-			h.opts.Once, h.opts.Limits.Heartbeat = false, 10*time.Millisecond
+			h.opts.Once, h.opts.Limits.Heartbeat = false, 50*time.Millisecond
 			joined := &joins{Store: h.store, again: make(chan struct{}, 10)}
 			h.opts.Store = joined
 			sleep := func() {
@@ -243,7 +244,7 @@ func TestALostLeaseEndsThePage(t *testing.T) {
 			stop()
 			h.profiled("t1", "t2")
 			c.want(t, want)
-			if lost == "while a task has it" && cleaned[0] == "1" {
+			if lost == "while a task has it" && slices.Contains(cleaned, "1") {
 				t.Error("the page of the lost lease was cleaned, not closed")
 			}
 		})

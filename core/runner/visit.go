@@ -22,6 +22,7 @@ type visit struct {
 	cancel context.CancelCauseFunc
 	log    *slog.Logger
 	since  time.Duration // Egress.Now when the visit began
+	era    int           // of the runner's registration then
 	id     string
 	domain string
 
@@ -65,7 +66,7 @@ func (r *Runner) newVisit(hard context.Context, s *slot, rec core.Record, fence 
 	}
 	s.gate.Until(fence)
 	r.mu.Lock()
-	r.visits[rec.ID] = v
+	v.era, r.visits[rec.ID] = r.era, v
 	r.tally.Tasks[rec.ID] = rec.State
 	r.mu.Unlock()
 	return v

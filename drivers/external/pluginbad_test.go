@@ -102,7 +102,11 @@ func TestABadPluginIsOneClearLine(t *testing.T) {
 		{"another protocol", "netrpc", nil, 0o755, core.DriverError, `speaks "netrpc", not grpc`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			h := host(t, func(o *Options) { o.StartTimeout = 400 * time.Millisecond })
+			h := host(t, func(o *Options) {
+				if c.code == core.Timeout {
+					o.StartTimeout = 400 * time.Millisecond
+				}
+			})
 			path, sum := pluginAs(t, pluginPrefix+c.plugin, c.change)
 			if err := os.Chmod(path, c.mode); err != nil {
 				t.Fatal(err)

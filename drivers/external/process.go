@@ -153,10 +153,6 @@ func (p *process) prepare(cmd *exec.Cmd) {
 	pr := p.program
 	cmd.Path, cmd.Args, cmd.Dir, cmd.Stdin = pr.path, pr.args, "/", nil
 	cmd.Env = append([]string{"GOTRACEBACK=none"}, append(cmd.Env, p.host.opt.Env...)...)
-	if !pr.foreign {
-		// A worker does one thing at a time: a second thread would only wake the first.
-		cmd.Env = append(cmd.Env, "GOMAXPROCS=1")
-	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if p.id >= 0 {
 		u := p.host.opt.Users
