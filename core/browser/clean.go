@@ -170,6 +170,7 @@ func (c *Isolated) clear(ctx context.Context, on caller) error {
 		func() error { return proto.BrowserResetPermissions{BrowserContextID: c.id}.Call(browser) },
 		func() error { return proto.PageResetNavigationHistory{}.Call(on) },
 		func() error { return proto.NetworkClearBrowserCache{}.Call(on) },
+		func() error { return proto.HeapProfilerCollectGarbage{}.Call(on) }, // the renderer stays, and would keep every document of the task
 		func() error { // switched off, the renderer's own cache of resources is emptied
 			return errors.Join(proto.NetworkSetCacheDisabled{CacheDisabled: true}.Call(on), proto.NetworkSetCacheDisabled{}.Call(on))
 		},
