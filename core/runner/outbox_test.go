@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"net/url"
 	"sync"
 	"testing"
 	"time"
@@ -153,13 +152,4 @@ func (h *house) waitAllReported(ctx context.Context, n int) {
 			h.t.Fatalf("not every report is settled: %v", sum)
 		}
 	}
-}
-
-func hostOf(t *testing.T, address string) string {
-	t.Helper()
-	u, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u.Host
 }
