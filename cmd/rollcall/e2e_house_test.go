@@ -300,10 +300,40 @@ func (w *world) record(id string) core.Record {
 	return rec
 }
 
-// await waits until the task manager has every task where it should be.
+// await waits until the task manager has every task where it should be, and on
+// PostgreSQL until the ledger knows: a report whose runner was killed after it had
+// taken effect is settled when that one's claim of it ends.
 func (w *world) await(r *running) {
 	w.t.Helper()
 	w.until(r, "all tasks are done", func() bool { return w.open() == 0 })
+	if w.o.store == "" {
+		return // a new owner of a SQLite ledger ends the claims of the one before
+	}
+	l := w.ledger()
+	defer l.Close()
+	changed, unsubscribe := l.Subscribe()
+	defer unsubscribe()
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	defer context.AfterFunc(r.ctx, cancel)()
+	for {
+		sites, err := l.Summary(ctx)
+		if err != nil {
+			w.t.Fatalf("waiting until every report is settled: %v\n%s", err, r.tail())
+		}
+		left := 0
+		for _, s := range sites {
+			left += s.States[core.Reporting]
+		}
+		if left == 0 {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			w.t.Fatalf("%d reports are not settled\n%s", left, r.tail())
+		}
+	}
 }
 
 // until waits for something at the task manager, while the runner runs.

@@ -50,8 +50,9 @@ func newOutside(t *testing.T, resolve func(name string) (netip.Addr, bool)) *out
 	o := &outside{t: t, stop: make(chan struct{}), arrived: map[string]int{}, names: map[string]int{}, resolve: resolve}
 	for _, args := range []string{
 		"link set lo up", "route add local 0.0.0.0/0 dev lo", "-6 route add local ::/0 dev lo",
-		// WebRTC offers nothing on a machine that has the loopback interface only.
-		"link add out0 type veth peer name out1", "addr add 10.99.0.2/24 dev out0", "link set out0 up", "link set out1 up",
+		// WebRTC offers nothing on a machine that has the loopback interface only. An address
+		// that the kernel adds of itself after a second would break off what Chromium loads.
+		"link add out0 type veth peer name out1", "link set out0 addrgenmode none", "link set out1 addrgenmode none", "addr add 10.99.0.2/24 dev out0", "link set out0 up", "link set out1 up",
 	} {
 		if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
 			t.Fatalf("ip %s: %v %s", args, err, out)
