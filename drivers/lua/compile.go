@@ -248,6 +248,9 @@ func (w *walker) expr(e ast.Expr, depth int) ast.Expr {
 	case *ast.TableExpr:
 		for _, f := range e.Fields {
 			f.Key, f.Value = w.expr(f.Key, depth), w.expr(f.Value, depth)
+			if f.Key != nil {
+				f.Value = single(f.Value) // as the last one it would become an element of the list as well
+			}
 		}
 	case *ast.FuncCallExpr:
 		w.require(e)
@@ -299,7 +302,7 @@ func (w *walker) concat(e *ast.StringConcatOpExpr, depth int) ast.Expr {
 	return call
 }
 
-// single keeps a call or ... in last place from spreading into several arguments.
+// single keeps a call or ... in last place from spreading into several values.
 func single(e ast.Expr) ast.Expr {
 	switch e := e.(type) {
 	case *ast.FuncCallExpr:
