@@ -48,12 +48,12 @@ func (ps *simPages) open(m *simMachine) *simPage {
 
 // visit is a phase of a task in the context: nobody else's, and one that is there.
 func (ps *simPages) visit(m *simMachine, context, task string) {
-	id, err := strconv.Atoi(context)
+	id, _ := strconv.Atoi(context) // as ContextID made it
 	ps.mu.Lock()
 	p := ps.all[id]
 	wrong := ""
 	switch {
-	case err != nil || p.closed:
+	case p.closed:
 		wrong = "that was closed"
 	case p.broken:
 		wrong = "that could not be cleaned"
