@@ -23,7 +23,7 @@ func (r *Runner) listing(ctx context.Context) error {
 		wait := r.o.Limits.Poll
 		if left := r.pausing.left(); left > 0 {
 			if r.o.Once {
-				return errors.New("the task manager does not accept the API key; mend [entity] api_key")
+				return errKey
 			}
 			wait = left
 		} else if mine, err := r.o.Store.TakeList(ctx, r.o.Owner, 2*r.o.Limits.Poll+r.o.Limits.Lease); err != nil {
@@ -95,11 +95,17 @@ func (r *Runner) listing(ctx context.Context) error {
 	return nil
 }
 
+// errKey ends a run with Options.Once, which has nobody to wait for.
+var errKey = errors.New("the task manager does not accept the API key; mend [entity] api_key")
+
 // listFailed says how long to wait after a list that failed.
 func (r *Runner) listFailed(err error, failures int) (time.Duration, error) {
 	var auth *core.AuthError
 	if errors.As(err, &auth) {
 		r.unauthorized(err)
+		if r.o.Once {
+			return 0, errKey
+		}
 		return r.pausing.left(), nil
 	}
 	wait := r.o.Limits.Poll << min(failures-1, 5)
