@@ -82,7 +82,7 @@ func (r *Runner) rejoin(ctx context.Context) {
 	r.mu.Unlock()
 	err := r.o.Store.Join(ctx, r.o.Owner, r.o.Limits.Lease)
 	if err == nil {
-		err = r.putSites(ctx)
+		err = r.putSites(ctx, false)
 	}
 	if err != nil && ctx.Err() == nil {
 		r.o.Log.Warn("joining again failed; the next heartbeat tries again", "err", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,10 @@ type Runner struct {
 	bulks    []BulkService
 	rebulk   chan struct{} // closed when bulks are replaced
 	appetite *appetite
+
+	siting sync.Mutex        // held while the ledger is told of the sites
+	sited  []core.SiteLimits // what it was told last, when told
+	told   bool
 
 	wake    chan struct{} // a slot became free, or something else of our own changed
 	visited sync.WaitGroup
@@ -153,7 +158,7 @@ func (r *Runner) join(ctx context.Context) error {
 	for {
 		err := r.o.Store.Join(ctx, r.o.Owner, r.o.Limits.Lease)
 		if err == nil {
-			err = r.putSites(ctx)
+			err = r.putSites(ctx, false)
 		}
 		if err == nil {
 			err = r.readRestored(ctx)
@@ -306,9 +311,11 @@ func (r *Runner) patient(ctx context.Context, what string, err error) error {
 	return fmt.Errorf("%s: the ledger failed: %w", what, err)
 }
 
-// putSites tells the ledger what this runner can run, and repeats it when the
-// catalog changes.
-func (r *Runner) putSites(ctx context.Context) error {
+// putSites tells the ledger what this runner can run; changes only says that it is
+// told already unless that has changed since.
+func (r *Runner) putSites(ctx context.Context, changes bool) error {
+	r.siting.Lock()
+	defer r.siting.Unlock()
 	var sites []core.SiteLimits
 	for _, b := range r.o.Catalog.Bindings() {
 		if r.isBulk(b.Domain) {
@@ -319,9 +326,14 @@ func (r *Runner) putSites(ctx context.Context) error {
 			Concurrency: max(b.Pace.Concurrency, 1), MaxPerDay: b.MaxPerDay, Expires: b.Expires,
 		})
 	}
+	if changes && r.told && slices.Equal(sites, r.sited) {
+		return nil
+	}
+	r.told = false
 	if err := r.o.Store.PutSites(ctx, r.o.Owner, sites); err != nil {
 		return fmt.Errorf("record the sites: %w", err)
 	}
+	r.sited, r.told = sites, true
 	return nil
 }
 
@@ -329,7 +341,7 @@ func (r *Runner) sites(ctx context.Context) error {
 	for {
 		changed := r.o.Catalog.Changed()
 		_, bulks := r.bulkSites()
-		if err := r.putSites(ctx); err != nil {
+		if err := r.putSites(ctx, true); err != nil {
 			if err := r.patient(ctx, "sites", err); err != nil {
 				return err
 			}
