@@ -2,13 +2,11 @@ package lua
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io/fs"
-	"path"
-	"regexp"
 	"strconv"
-	"strings"
+	"sync"
 
 	lua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/ast"
@@ -28,17 +26,18 @@ type program struct {
 	quiet  bool
 }
 
-var libName = regexp.MustCompile(`^lib(\.[a-z0-9_]+)+$`)
-
 // compile parses, bounds and compiles the source and every lib it requires.
 func compile(src Source) (*program, *LoadError) {
 	p := &program{file: src.file(), quiet: src.Quiet, libs: map[string]*lua.FunctionProto{}}
-	texts := map[string][]byte{}
 	stmts, proto, wanted, err := compileFile(p.file, src.Text)
 	if err != nil {
 		return nil, err
 	}
 	p.stmts, p.main = stmts, proto
+	texts, err := required(src)
+	if err != nil {
+		return nil, err
+	}
 	type ask struct {
 		use  requirement
 		from string
@@ -50,24 +49,23 @@ func compile(src Source) (*program, *LoadError) {
 	for len(queue) > 0 {
 		q := queue[0]
 		queue = queue[1:]
-		if _, have := texts[q.use.name]; have {
+		if p.libs[q.use.name] != nil {
 			continue
 		}
-		if len(texts) == 32 {
-			return nil, &LoadError{q.from, q.use.line, "more than 32 lib files are required"}
+		file := libFile(q.use.name)
+		text, have := texts[q.use.name]
+		if !have {
+			if _, err := readLib(src.Lib, file); err == nil { // its text does not show the name
+				return nil, &LoadError{q.from, q.use.line, fmt.Sprintf("require %q: write the name as it is, without escapes", q.use.name)}
+			}
+			return nil, &LoadError{q.from, q.use.line, fmt.Sprintf("require %q: there is no %s", q.use.name, file)}
 		}
-		file := strings.ReplaceAll(q.use.name, ".", "/") + ".lua"
-		text, ferr := readLib(src.Lib, file)
-		if ferr != nil {
-			return nil, &LoadError{q.from, q.use.line, fmt.Sprintf("require %q: %v", q.use.name, ferr)}
-		}
-		texts[q.use.name] = text
-		_, proto, more, err := compileFile(libPath(p.file, file), text)
+		lib, err := compileLib(libPath(p.file, file), text)
 		if err != nil {
 			return nil, err
 		}
-		p.libs[q.use.name] = proto
-		for _, w := range more {
+		p.libs[q.use.name] = lib.proto
+		for _, w := range lib.requires {
 			queue = append(queue, ask{w, file})
 		}
 	}
@@ -78,23 +76,44 @@ func compile(src Source) (*program, *LoadError) {
 	return p, nil
 }
 
-// libPath names a lib file beside the script's own path.
-func libPath(file, lib string) string { return path.Join(path.Dir(file), lib) }
-
-func readLib(lib fs.FS, file string) ([]byte, error) {
-	if lib == nil {
-		return nil, fmt.Errorf("there is no %s", file)
-	}
-	text, err := fs.ReadFile(lib, file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no %s", file)
-	}
-	return text, err
+// lib is a compiled lib file.
+type lib struct {
+	proto    *lua.FunctionProto
+	requires []requirement
 }
 
-type requirement struct {
-	name string
-	line int
+// compiled keeps the lib files that were compiled last: the scripts of a folder share theirs.
+var compiled struct {
+	sync.Mutex
+	by map[libKey]lib
+}
+
+type libKey struct {
+	file   string
+	digest [sha256.Size]byte
+}
+
+// compileLib does one lib file, or finds it done.
+func compileLib(file string, text []byte) (lib, *LoadError) {
+	key := libKey{file, sha256.Sum256(text)}
+	compiled.Lock()
+	l, ok := compiled.by[key]
+	compiled.Unlock()
+	if ok {
+		return l, nil
+	}
+	_, proto, wanted, err := compileFile(file, text)
+	if err != nil {
+		return lib{}, err
+	}
+	l = lib{proto, wanted}
+	compiled.Lock()
+	defer compiled.Unlock()
+	if len(compiled.by) >= maxLibs || compiled.by == nil {
+		compiled.by = map[libKey]lib{}
+	}
+	compiled.by[key] = l
+	return l, nil
 }
 
 // compileFile does one file. A panic of the compiler is an error of the file.

@@ -1,12 +1,8 @@
 package lua
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -90,105 +86,26 @@ func invisible(r rune) bool {
 
 // checkNesting counts open brackets and blocks without parsing.
 func checkNesting(file string, text []byte) *LoadError {
-	line, depth := 1, 0
-	deep := func() *LoadError {
-		return &LoadError{file, line, fmt.Sprintf("nested deeper than %d levels", maxNesting)}
-	}
-	for i := 0; i < len(text); {
-		c := text[i]
-		switch {
-		case c == '\n':
-			line++
-			i++
-		case c == '-' && i+1 < len(text) && text[i+1] == '-':
-			i += 2
-			if n := longBracket(text[i:]); n > 0 {
-				line += bytes.Count(text[i:i+n], []byte{'\n'})
-				i += n
-				continue
-			}
-			for i < len(text) && text[i] != '\n' {
-				i++
-			}
-		case c == '"' || c == '\'':
-			for i++; i < len(text) && text[i] != c && text[i] != '\n'; i++ {
-				if text[i] == '\\' && i+1 < len(text) {
-					i++
-					if text[i] == '\n' {
-						line++
-					}
-				}
-			}
-			i++
-		case c == '[' && longBracket(text[i:]) > 0:
-			n := longBracket(text[i:])
-			line += bytes.Count(text[i:i+n], []byte{'\n'})
-			i += n
-		case c == '(' || c == '{' || c == '[':
-			if depth++; depth > maxNesting {
-				return deep()
-			}
-			i++
-		case c == ')' || c == '}' || c == ']':
+	depth := 0
+	for t := range tokens(text) {
+		switch t.kind {
+		case '(', '{', '[':
+			depth++
+		case ')', '}', ']':
 			depth--
-			i++
-		case c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z':
-			start := i
-			for i < len(text) && (text[i] == '_' || text[i] >= '0' && text[i] <= '9' || text[i] >= 'a' && text[i] <= 'z' || text[i] >= 'A' && text[i] <= 'Z') {
-				i++
-			}
-			switch string(text[start:i]) {
+		case word:
+			switch string(t.text) {
 			case "do", "then", "function", "repeat":
-				if depth++; depth > maxNesting {
-					return deep()
-				}
+				depth++
 			case "end", "until", "elseif":
 				depth--
 			}
-		default:
-			i++
+		}
+		if depth > maxNesting {
+			return &LoadError{file, t.line, fmt.Sprintf("nested deeper than %d levels", maxNesting)}
 		}
 	}
 	return nil
-}
-
-// longBracket returns the length of the long string at the head of text, 0 when there is none.
-func longBracket(text []byte) int {
-	if len(text) < 2 || text[0] != '[' {
-		return 0
-	}
-	i := 1
-	for i < len(text) && text[i] == '=' {
-		i++
-	}
-	if i >= len(text) || text[i] != '[' {
-		return 0
-	}
-	closing := "]" + strings.Repeat("=", i-1) + "]"
-	end := bytes.Index(text[i:], []byte(closing))
-	if end < 0 {
-		return len(text)
-	}
-	return i + end + len(closing)
-}
-
-// digest is the SHA-256 of the text and of the lib files, by name.
-func digest(text []byte, libs map[string][]byte) string {
-	h := sha256.New()
-	write := func(name string, b []byte) {
-		fmt.Fprintf(h, "%s %d\n", name, len(b))
-		h.Write(b)
-	}
-	write("driver", text)
-	names := make([]string, 0, len(libs))
-	for name := range libs {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		write(name, libs[name])
-	}
-	return hex.EncodeToString(h.Sum(nil))
 }
 
 // near returns ` (did you mean "x"?)` for the known name closest to name, or "".
