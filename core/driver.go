@@ -82,22 +82,22 @@ const (
 
 // Limit is what a site accepts in one field, or as one asset.
 type Limit struct {
-	Min, Max int    // characters as a person counts them (grapheme clusters); 0 means no limit
-	Chars    string // allowed characters as a class body, "a-z0-9_.-"
-	Lower    bool   // only lower case
-	Classes  int    // passwords: how many of lower, upper, digit, other
-	Format   string // text, html, markdown, bbcode, wikitext, dokuwiki; empty means text
-	KeepCase bool   // identities that differ only in case are different accounts
-	Fit      Fit    // assets
+	Min, Max int    `json:",omitzero"` // characters as a person counts them (grapheme clusters); 0 means no limit
+	Chars    string `json:",omitzero"` // allowed characters as a class body, "a-z0-9_.-"
+	Lower    bool   `json:",omitzero"` // only lower case
+	Classes  int    `json:",omitzero"` // passwords: how many of lower, upper, digit, other
+	Format   string `json:",omitzero"` // text, html, markdown, bbcode, wikitext, dokuwiki; empty means text
+	KeepCase bool   `json:",omitzero"` // identities that differ only in case are different accounts
+	Fit      Fit    `json:",omitzero"` // assets
 }
 
 // Fit is what an image must be before it is uploaded; zero fields don't limit.
 type Fit struct {
-	MaxWidth, MaxHeight int      // pixels
-	MinWidth, MinHeight int      // pixels; smaller images are scaled up
-	MaxKB               int      // kilobytes of 1,000 bytes
-	Formats             []string // "png", "jpeg", "gif"; the first is what others become
-	Square              bool     // cropped to the middle
+	MaxWidth, MaxHeight int      `json:",omitzero"` // pixels
+	MinWidth, MinHeight int      `json:",omitzero"` // pixels; smaller images are scaled up
+	MaxKB               int      `json:",omitzero"` // kilobytes of 1,000 bytes
+	Formats             []string `json:",omitzero"` // "png", "jpeg", "gif"; the first is what others become
+	Square              bool     `json:",omitzero"` // cropped to the middle
 }
 
 // Option is one setting that the site's configuration may change.

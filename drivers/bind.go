@@ -15,7 +15,8 @@ import (
 type answers struct {
 	drivers  map[string]driver   // by name
 	byDomain map[string][]string // domain → names of the drivers that name it
-	sites    map[string]answer   // by configured domain
+	sites    map[string]config.Site
+	pace     config.DefaultPace
 }
 
 // driver is a name and what it stands for now.
@@ -32,15 +33,14 @@ type answer struct {
 	none    *core.NoBinding
 	why     string // how the driver was chosen
 	afresh  string // why reuse = true does not apply; "" where it does
-	expires config.Site
 }
 
 // build makes the answers from the files and sites. s.mu is held.
 func (s *Set) build() {
-	a := &answers{drivers: map[string]driver{}, byDomain: map[string][]string{}, sites: make(map[string]answer, len(s.sites))}
+	a := &answers{drivers: map[string]driver{}, byDomain: map[string][]string{}, sites: s.sites, pace: s.pace}
 	for _, p := range s.opt.Programs {
 		p.Program = true
-		s.byDigest.Store(p.Digest, p)
+		s.byDigest.Store(p.Digest, &p)
 		a.add(p.Manifest.Name, driver{script: &p, path: p.Path})
 	}
 	for i, src := range s.sources { // the first folder wins
@@ -69,9 +69,6 @@ func (s *Set) build() {
 			s.opt.Logger.Error("two drivers name one domain; it runs with neither until its site chooses", "domain", domain, "scripts", a.paths(names))
 		}
 	}
-	for domain, site := range s.sites {
-		a.sites[domain] = s.bind(a, domain, site)
-	}
 	s.answers.Store(a)
 }
 
@@ -99,10 +96,11 @@ func (a *answers) paths(names []string) string {
 	return strings.Join(out, " and ")
 }
 
-// bind works out one site.
-func (s *Set) bind(a *answers, domain string, site config.Site) answer {
+// bind works out one site. It is done when it is asked for: thousands of sites of
+// which few have tasks cost next to nothing.
+func (a *answers) bind(domain string, site config.Site) answer {
 	none := func(reason, command string) answer {
-		return answer{none: &core.NoBinding{Domain: domain, Reason: reason, Command: command, Allowed: site.Allowed != ""}, expires: site}
+		return answer{none: &core.NoBinding{Domain: domain, Reason: reason, Command: command, Allowed: site.Allowed != ""}}
 	}
 	section := fmt.Sprintf("[sites.%q]", domain)
 	if site.Allowed == "" {
@@ -151,10 +149,10 @@ func (s *Set) bind(a *answers, domain string, site config.Site) answer {
 	if len(d.hidden) > 0 {
 		why += "; " + d.path + " replaces " + strings.Join(d.hidden, " and ")
 	}
-	return answer{why: why, afresh: fresh(d.script), expires: site, binding: core.Binding{
+	return answer{why: why, afresh: fresh(d.script), binding: core.Binding{
 		Domain: domain, Driver: name, Digest: d.script.Digest, Source: source, Manifest: m,
 		Base: strings.TrimRight(cmp.Or(site.BaseURL, "https://"+domain), "/"), BaseFixed: site.BaseURL != "",
-		Hosts: slices.Compact(hosts), Pace: pace(m.Pace, site, s.pace), MaxPerDay: cmp.Or(site.MaxPerDay, s.pace.MaxPerDay),
+		Hosts: slices.Compact(hosts), Pace: pace(m.Pace, site, a.pace), MaxPerDay: cmp.Or(site.MaxPerDay, a.pace.MaxPerDay),
 		Options: options, OnExists: cmp.Or(site.OnExists, "fail"), TermsAccept: site.Terms == "accept",
 		Language: site.Language, Basis: site.Allowed, Expires: site.Expires, Native: d.script.Program,
 		Reuse: site.Reuse && fresh(d.script) == "",
@@ -242,13 +240,15 @@ func (a *answers) near(name string) string {
 // Lookup returns the binding of a domain, or a *core.NoBinding.
 func (s *Set) Lookup(domain string) (core.Binding, error) {
 	a := s.answers.Load()
-	ans, ok := a.sites[domain]
+	site, ok := a.sites[domain]
+	if !ok {
+		return core.Binding{}, a.unknown(domain)
+	}
+	ans := a.bind(domain, site)
 	switch {
-	case !ok:
-		return core.Binding{}, s.unknown(a, domain)
 	case ans.none != nil:
 		return core.Binding{}, ans.none
-	case ans.expires.Expired(s.opt.Now()):
+	case site.Expired(s.opt.Now()):
 		return core.Binding{}, &core.NoBinding{
 			Domain: domain, Allowed: true,
 			Reason:  fmt.Sprintf("the basis %q on which it may be automated ended on %s", ans.binding.Basis, ans.binding.Expires.UTC().Format("2006-01-02")),
@@ -259,7 +259,7 @@ func (s *Set) Lookup(domain string) (core.Binding, error) {
 }
 
 // unknown answers for a domain that is not configured.
-func (s *Set) unknown(a *answers, domain string) *core.NoBinding {
+func (a *answers) unknown(domain string) *core.NoBinding {
 	n := &core.NoBinding{Domain: domain, Reason: "it is not an allowed site"}
 	if names := a.byDomain[domain]; len(names) > 0 {
 		n.Reason += fmt.Sprintf(" (the driver %s is there for it)", strings.Join(names, " or "))
@@ -273,9 +273,12 @@ func (s *Set) unknown(a *answers, domain string) *core.NoBinding {
 // Bindings lists every site that can run now, by domain.
 func (s *Set) Bindings() []core.Binding {
 	a, now := s.answers.Load(), s.opt.Now()
-	var out []core.Binding
-	for _, ans := range a.sites {
-		if ans.none == nil && !ans.expires.Expired(now) {
+	out := make([]core.Binding, 0, len(a.sites))
+	for domain, site := range a.sites {
+		if site.Expired(now) {
+			continue
+		}
+		if ans := a.bind(domain, site); ans.none == nil {
 			out = append(out, ans.binding)
 		}
 	}
@@ -289,7 +292,9 @@ func (s *Set) Why(domain string) string {
 	if err != nil {
 		return err.Error()
 	}
-	ans := s.answers.Load().sites[domain]
+	a := s.answers.Load()
+	site := a.sites[domain]
+	ans := a.bind(domain, site)
 	var w strings.Builder
 	fmt.Fprintf(&w, "%s: driver %s %s (%s)\n", domain, b.Driver, b.Manifest.Version, b.Source)
 	fmt.Fprintf(&w, "  because %s\n", ans.why)
@@ -309,7 +314,7 @@ func (s *Set) Why(domain string) string {
 	switch {
 	case b.Reuse:
 		fmt.Fprintf(&w, "  reuses its browser contexts: %s\n", config.ReuseLoses)
-	case ans.expires.Reuse:
+	case site.Reuse:
 		fmt.Fprintf(&w, "  reuse does not apply: %s, and gets a fresh browser context for each task\n", ans.afresh)
 	}
 	if f := s.brokenFile(b.Source); f != nil {

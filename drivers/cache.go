@@ -1,37 +1,37 @@
 package drivers
 
 import (
+	"bufio"
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strconv"
-	"sync"
+	"sync/atomic"
 
 	"github.com/rollcall-run/rollcall/core"
 )
 
-// cache keeps manifests by the SHA-256 of what they were read from. A cache that
-// can't be read is an empty one.
+// cache is the manifests that are kept in a file, by the SHA-256 of what they were
+// read from. One that can't be read is empty. It is there while scripts are loaded,
+// and holds no more than their texts and manifests after that.
+//
+// The file has the build's tag on the first line, and then a line for each script:
+// its key, a blank and a cached as JSON. A line is parsed when its script is loaded.
 type cache struct {
-	file string // "" keeps it in memory only
 	tag  string
-	mu   sync.Mutex
-	have map[string]cached
-	used map[string]bool
-	new  bool
+	have map[string][]byte // lines without their keys
+	news atomic.Bool       // the file lacks a script
 }
 
 type cached struct {
 	Manifest core.Manifest `json:"m"`
 	Digest   string        `json:"d"`
-}
-
-type cacheFile struct {
-	Tag     string            `json:"tag"`
-	Entries map[string]cached `json:"entries"`
 }
 
 // buildTag changes with every build, because a build may read manifests otherwise.
@@ -53,8 +53,9 @@ func buildTag() string {
 	return tag
 }
 
+// openCache reads the file; "" is for none.
 func openCache(file string) *cache {
-	c := &cache{file: file, tag: buildTag(), have: map[string]cached{}, used: map[string]bool{}}
+	c := &cache{tag: buildTag(), have: map[string][]byte{}}
 	if file == "" {
 		return c
 	}
@@ -62,9 +63,16 @@ func openCache(file string) *cache {
 	if err != nil {
 		return c
 	}
-	var f cacheFile
-	if json.Unmarshal(data, &f) == nil && f.Tag == c.tag && f.Entries != nil {
-		c.have = f.Entries
+	tag, rest, _ := bytes.Cut(data, []byte{'\n'})
+	if string(tag) != c.tag {
+		return c
+	}
+	for len(rest) > 0 {
+		var line []byte
+		line, rest, _ = bytes.Cut(rest, []byte{'\n'})
+		if key, entry, ok := bytes.Cut(line, []byte{' '}); ok {
+			c.have[string(key)] = entry
+		}
 	}
 	return c
 }
@@ -76,61 +84,48 @@ func cacheKey(name string, text []byte, libs string) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// load gives the manifest, from the cache or from load.
-func (c *cache) load(s Script, libs string, load Loader) (core.Manifest, string, error) {
-	key := cacheKey(s.Name, s.Text, libs)
-	c.mu.Lock()
-	e, ok := c.have[key]
-	c.used[key] = true
-	c.mu.Unlock()
-	if ok {
-		return e.Manifest, e.Digest, nil
+// load gives the manifest, kept or from load, and the key under which it is kept.
+func (c *cache) load(s Script, libs string, load Loader) (m core.Manifest, digest, key string, err error) {
+	key = cacheKey(s.Name, s.Text, libs)
+	var e cached
+	if line, ok := c.have[key]; ok && json.Unmarshal(line, &e) == nil {
+		return e.Manifest, e.Digest, key, nil
 	}
-	m, digest, err := load(s)
-	if err != nil {
-		return m, "", err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.have[key], c.new = cached{m, digest}, true
-	return m, digest, nil
+	c.news.Store(true)
+	m, digest, err = load(s)
+	return m, digest, key, err
 }
 
-// save writes what was used since the last save, when it has news.
-func (c *cache) save() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for key := range c.have {
-		if !c.used[key] {
-			delete(c.have, key)
-			c.new = true
-		}
-	}
-	c.used = map[string]bool{}
-	if !c.new || c.file == "" {
+// save writes the scripts by their keys, unless the file has just those.
+func (c *cache) save(file string, scripts map[string]*Script) error {
+	if file == "" || !c.news.Load() && len(scripts) == len(c.have) {
 		return nil
 	}
-	data, err := json.Marshal(cacheFile{c.tag, c.have})
-	if err != nil {
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(c.file), 0o700); err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(c.file), ".drivers-*")
+	tmp, err := os.CreateTemp(filepath.Dir(file), ".drivers-*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(data)
+	w := bufio.NewWriter(tmp)
+	w.WriteString(c.tag + "\n")
+	for _, key := range slices.Sorted(maps.Keys(scripts)) {
+		line, err := json.Marshal(cached{scripts[key].Manifest, scripts[key].Digest})
+		if err != nil {
+			continue // it is loaded again at the next start
+		}
+		w.WriteString(key + " ")
+		w.Write(line)
+		w.WriteByte('\n')
+	}
+	err = w.Flush() // the first error of all writes
 	if cerr := tmp.Close(); err == nil {
 		err = cerr
 	}
 	if err == nil {
-		err = os.Rename(tmp.Name(), c.file)
-	}
-	if err == nil {
-		c.new = false
+		err = os.Rename(tmp.Name(), file)
 	}
 	return err
 }

@@ -92,15 +92,37 @@ func (s source) read(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxScript+1))
+	size := int64(0)
+	if info, err := f.Stat(); err == nil {
+		size = info.Size()
+	}
+	text := make([]byte, min(size, maxScript)+1)
+	n, err := io.ReadFull(f, text)
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return text[:n], nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	more, err := io.ReadAll(io.LimitReader(f, maxScript+1-int64(n))) // it has grown meanwhile
+	return append(text, more...), err
 }
 
 // libraries are the lib files of the folders as they are now: an own file hides
 // the bundled one of its name.
 type libraries struct {
-	fs     fs.FS
+	fs     Archive
 	digest string
 }
+
+// Archive is a file system that is at hand as a zip archive as well.
+type Archive struct {
+	*zip.Reader
+	data []byte
+}
+
+// Zip is the archive; it is not changed.
+func (a Archive) Zip() []byte { return a.data }
 
 func readLibraries(sources []source) (libraries, error) {
 	files := map[string][]byte{}
@@ -139,7 +161,8 @@ func readLibraries(sources []source) (libraries, error) {
 	h := sha256.New()
 	w := zip.NewWriter(&b)
 	for _, name := range names {
-		f, err := w.Create(path.Clean(name))
+		// Not compressed: it crosses to processes of this machine, and is read for every script.
+		f, err := w.CreateHeader(&zip.FileHeader{Name: path.Clean(name), Method: zip.Store})
 		if err == nil {
 			_, err = f.Write(files[name])
 		}
@@ -153,7 +176,7 @@ func readLibraries(sources []source) (libraries, error) {
 		return libraries{}, err
 	}
 	r, err := zip.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
-	return libraries{r, hex.EncodeToString(h.Sum(nil))}, err
+	return libraries{Archive{r, b.Bytes()}, hex.EncodeToString(h.Sum(nil))}, err
 }
 
 // sources are the folders in the order in which they win.

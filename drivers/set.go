@@ -46,7 +46,6 @@ const maxVersions = 8
 type Set struct {
 	opt     Options
 	sources []source
-	cache   *cache
 
 	answers atomic.Pointer[answers]
 
@@ -55,8 +54,8 @@ type Set struct {
 	pace     config.DefaultPace
 	libs     libraries
 	files    map[string]*file // by path
-	versions map[string][]Script
-	byDigest sync.Map // digest → Script
+	versions map[string][]*Script
+	byDigest sync.Map // digest → *Script
 	changed  atomic.Pointer[chan struct{}]
 }
 
@@ -68,6 +67,7 @@ type file struct {
 	stamp   stamp
 	libs    string // digest of the lib files it was last tried with
 	good    *Script
+	kept    string // key of the good one in the cache
 	problem error
 }
 
@@ -86,29 +86,32 @@ func NewSet(o Options) (*Set, error) {
 		Every: cmp.Or(o.Pace.Every, 10*time.Second), Concurrency: cmp.Or(o.Pace.Concurrency, 1), MaxPerDay: o.Pace.MaxPerDay,
 	}
 	s := &Set{
-		opt: o, sources: sources(o.Scripts, o.Bundled), cache: openCache(o.Cache), sites: o.Sites, pace: o.Pace,
-		files: map[string]*file{}, versions: map[string][]Script{},
+		opt: o, sources: sources(o.Scripts, o.Bundled), sites: o.Sites, pace: o.Pace,
+		files: map[string]*file{}, versions: map[string][]*Script{},
 	}
 	c := make(chan struct{})
 	s.changed.Store(&c)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.scan(); err != nil {
+	if _, err := s.scan(); err != nil {
 		return nil, err
 	}
 	s.build()
 	return s, nil
 }
 
-// Rescan reads what changed in the folders. Broken scripts keep their old
-// version and are logged; it reports whether an answer may have changed.
+// Rescan reads what changed in the folders, and closes Changed. Broken scripts
+// keep their old version and are logged.
 func (s *Set) Rescan() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.scan(); err != nil {
+	changed, err := s.scan()
+	if err != nil {
 		return err
 	}
-	s.build()
+	if changed {
+		s.build()
+	}
 	s.announce()
 	return nil
 }
@@ -133,11 +136,12 @@ func (s *Set) announce() {
 	close(*s.changed.Swap(&c))
 }
 
-// scan loads new and changed files, in parallel.
-func (s *Set) scan() error {
+// scan loads new and changed files, in parallel. It reports whether a file came,
+// went or changed.
+func (s *Set) scan() (changed bool, err error) {
 	libs, err := readLibraries(s.sources)
 	if err != nil {
-		return fmt.Errorf("read the lib files: %w", err)
+		return false, fmt.Errorf("read the lib files: %w", err)
 	}
 	s.libs = libs
 	seen := map[string]bool{}
@@ -145,7 +149,7 @@ func (s *Set) scan() error {
 	for i, src := range s.sources {
 		list, err := src.list()
 		if err != nil {
-			return fmt.Errorf("read the scripts in %s: %w", cmp.Or(src.dir, "the binary"), err)
+			return false, fmt.Errorf("read the scripts in %s: %w", cmp.Or(src.dir, "the binary"), err)
 		}
 		if list == nil && !src.bundled {
 			s.opt.Logger.Debug("no such folder of scripts", "dir", src.dir)
@@ -167,14 +171,19 @@ func (s *Set) scan() error {
 	for p := range s.files {
 		if !seen[p] {
 			delete(s.files, p)
+			changed = true
 		}
 	}
+	if len(todo) == 0 {
+		return changed, nil
+	}
 	var wg sync.WaitGroup
+	cache := openCache(s.opt.Cache)
 	work := make(chan *file)
 	for range min(runtime.GOMAXPROCS(0), max(len(todo), 1)) {
 		wg.Go(func() {
 			for f := range work {
-				s.load(f)
+				s.load(f, cache)
 			}
 		})
 	}
@@ -187,25 +196,32 @@ func (s *Set) scan() error {
 	for _, f := range todo {
 		s.took(f)
 	}
-	if err := s.cache.save(); err != nil {
+	kept := make(map[string]*Script, len(s.files))
+	for _, f := range s.files {
+		if f.good != nil {
+			kept[f.kept] = f.good
+		}
+	}
+	if err := cache.save(s.opt.Cache, kept); err != nil {
 		s.opt.Logger.Warn("the cache of manifests can't be written; starts stay slow", "file", s.opt.Cache, "err", err)
 	}
-	return nil
+	return true, nil
 }
 
 // load reads one file; on failure its last good version stays.
-func (s *Set) load(f *file) {
+func (s *Set) load(f *file, cache *cache) {
 	sc := Script{Name: strings.TrimSuffix(f.name, ".lua"), Path: f.src.path(f.name), Bundled: f.src.bundled, Lib: s.libs.fs}
+	var key string
 	text, err := f.src.read(f.name)
 	if err == nil {
 		sc.Text = text
-		sc.Manifest, sc.Digest, err = s.cache.load(sc, s.libs.digest, s.opt.Load)
+		sc.Manifest, sc.Digest, key, err = cache.load(sc, s.libs.digest, s.opt.Load)
 	}
 	if err == nil && sc.Manifest.Name != sc.Name {
 		err = fmt.Errorf("%s: the driver's name is %q: the file must be %s.lua, or the name %q", sc.Path, sc.Manifest.Name, sc.Manifest.Name, sc.Name)
 	}
 	if f.problem = err; err == nil {
-		f.good = &sc
+		f.good, f.kept = &sc, key
 	}
 }
 
@@ -220,8 +236,8 @@ func (s *Set) took(f *file) {
 		}
 		return
 	}
-	sc := *f.good
-	if old, ok := s.byDigest.Load(sc.Digest); ok && old.(Script).Path == sc.Path {
+	sc := f.good
+	if old, ok := s.byDigest.Load(sc.Digest); ok && old.(*Script).Path == sc.Path {
 		return
 	}
 	s.byDigest.Store(sc.Digest, sc)
@@ -230,7 +246,7 @@ func (s *Set) took(f *file) {
 		s.opt.Logger.Info("a driver script changed", "script", path, "driver", sc.Name, "version", sc.Manifest.Version)
 	}
 	for len(list) > maxVersions {
-		if cur, ok := s.byDigest.Load(list[0].Digest); ok && cur.(Script).Path == list[0].Path {
+		if cur, ok := s.byDigest.Load(list[0].Digest); ok && cur.(*Script).Path == list[0].Path {
 			s.byDigest.Delete(list[0].Digest)
 		}
 		list = list[1:]
@@ -242,9 +258,20 @@ func (s *Set) took(f *file) {
 // changed since. A plugin's has no text.
 func (s *Set) Source(b core.Binding) (Script, error) {
 	if v, ok := s.byDigest.Load(b.Digest); ok {
-		return v.(Script), nil
+		return *v.(*Script), nil
 	}
 	return Script{}, fmt.Errorf("the driver %s with digest %.12s is not here: it has changed too often since, or another runner has it", b.Driver, b.Digest)
+}
+
+// TextBytes is how much memory the texts of the scripts in use take.
+func (s *Set) TextBytes() int {
+	n := 0
+	for _, d := range s.answers.Load().drivers {
+		if d.script != nil {
+			n += len(d.script.Text)
+		}
+	}
+	return n
 }
 
 // Problems are the scripts that can't be used or whose change was refused, by path.

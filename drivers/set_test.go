@@ -274,8 +274,12 @@ func TestAWarmCacheLoadsNothingAndAnotherTextIsLoaded(t *testing.T) {
 		}
 		return s
 	}
-	a, err := open().Lookup("a.example.org")
+	first := open()
+	a, err := first.Lookup("a.example.org")
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Rescan(); err != nil { // as the watch does at its start
 		t.Fatal(err)
 	}
 	b, err := open().Lookup("a.example.org")

@@ -20,7 +20,13 @@ type DriverRef struct {
 	Path   string // where it came from, for messages
 	Digest string // of the source and all it requires; an equal digest is an equal driver
 	Text   []byte // the source
-	Lib    fs.FS  // the files it may require; nil for none
+	Lib    fs.FS  // the files it may require; nil for none. A Zipped is not packed again
+}
+
+// Zipped is a file system that is at hand as a zip archive.
+type Zipped interface {
+	fs.FS
+	Zip() []byte
 }
 
 // pack makes the wire form, with the source or without it.
@@ -33,7 +39,9 @@ func (r DriverRef) pack(source bool) (*proto.DriverRef, error) {
 		return ref, nil
 	}
 	ref.Source = &proto.Source{Text: r.Text}
-	if r.Lib != nil {
+	if z, ok := r.Lib.(Zipped); ok {
+		ref.Source.Lib = z.Zip()
+	} else if r.Lib != nil {
 		var b bytes.Buffer
 		w := zip.NewWriter(&b)
 		err := w.AddFS(r.Lib)
