@@ -86,26 +86,30 @@ func (s source) list() (map[string]stamp, error) {
 	return out, nil
 }
 
-func (s source) read(name string) ([]byte, error) {
+// read reads a file into room, or elsewhere when that is too small.
+func (s source) read(name string, room []byte) ([]byte, error) {
 	f, err := s.fsys.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	size := int64(0)
-	if info, err := f.Stat(); err == nil {
-		size = info.Size()
-	}
-	text := make([]byte, min(size, maxScript)+1)
-	n, err := io.ReadFull(f, text)
+	n, err := io.ReadFull(f, room)
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		return text[:n], nil
+		return room[:n:n], nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	more, err := io.ReadAll(io.LimitReader(f, maxScript+1-int64(n))) // it has grown meanwhile
-	return append(text, more...), err
+	next := make([]byte, 1)
+	switch _, err := io.ReadFull(f, next); err {
+	case nil:
+	case io.EOF:
+		return room[:n:n], nil
+	default:
+		return nil, err
+	}
+	more, err := io.ReadAll(io.LimitReader(f, maxScript-int64(n)))
+	return slices.Concat(room, next, more), err
 }
 
 // libraries are the lib files of the folders as they are now: an own file hides
@@ -138,7 +142,7 @@ func readLibraries(sources []source) (libraries, error) {
 			if d.IsDir() || !strings.HasSuffix(p, ".lua") || files[p] != nil {
 				return nil
 			}
-			text, err := src.read(p)
+			text, err := src.read(p, nil)
 			if err != nil {
 				return err
 			}

@@ -68,8 +68,12 @@ type file struct {
 	libs    string // digest of the lib files it was last tried with
 	good    *Script
 	kept    string // key of the good one in the cache
+	room    []byte // for the text, while it is loaded
 	problem error
 }
+
+// size is how much of the file is read, in bytes.
+func (f *file) size() int { return int(min(f.stamp.size, maxScript)) }
 
 var _ core.Catalog = (*Set)(nil)
 
@@ -179,6 +183,15 @@ func (s *Set) scan() (changed bool, err error) {
 	}
 	var wg sync.WaitGroup
 	cache := openCache(s.opt.Cache)
+	// One piece of memory for all texts: thousands of small ones would take a sixth more.
+	total := 0
+	for _, f := range todo {
+		total += f.size()
+	}
+	texts := make([]byte, total)
+	for _, f := range todo {
+		f.room, texts = texts[:f.size()], texts[f.size():]
+	}
 	work := make(chan *file)
 	for range min(runtime.GOMAXPROCS(0), max(len(todo), 1)) {
 		wg.Go(func() {
@@ -212,7 +225,8 @@ func (s *Set) scan() (changed bool, err error) {
 func (s *Set) load(f *file, cache *cache) {
 	sc := Script{Name: strings.TrimSuffix(f.name, ".lua"), Path: f.src.path(f.name), Bundled: f.src.bundled, Lib: s.libs.fs}
 	var key string
-	text, err := f.src.read(f.name)
+	text, err := f.src.read(f.name, f.room)
+	f.room = nil
 	if err == nil {
 		sc.Text = text
 		sc.Manifest, sc.Digest, key, err = cache.load(sc, s.libs.digest, s.opt.Load)
