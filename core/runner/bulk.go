@@ -104,6 +104,7 @@ func (b *Bulk) Run(ctx context.Context) error {
 	changed, cancel := b.o.Store.Subscribe()
 	defer cancel()
 	for ctx.Err() == nil {
+		looked := time.Now()
 		wait, err := b.Next(ctx)
 		if err != nil {
 			if ctx.Err() != nil {
@@ -118,12 +119,22 @@ func (b *Bulk) Run(ctx context.Context) error {
 		select {
 		case <-t.C:
 		case <-changed:
+			// Most changes are of tasks of other sites: some are looked at together.
+			t.Reset(bulkRest - time.Since(looked))
+			select {
+			case <-t.C:
+			case <-ctx.Done():
+			}
 		case <-ctx.Done():
 		}
 		t.Stop()
 	}
 	return nil
 }
+
+// bulkRest is how long after a look the next one is for a change: much shorter than
+// the pause between two calls, much longer than a change takes on a busy runner.
+const bulkRest = 50 * time.Millisecond
 
 // Next does what is due, at most one call, and returns how long nothing else will be.
 func (b *Bulk) Next(ctx context.Context) (time.Duration, error) {
