@@ -229,6 +229,9 @@ func (r *Runner) again(k core.Known) time.Time {
 // sayStuck tells the operator, once per picture, that the whole list can't be run.
 func (r *Runner) sayStuck(before string) string {
 	held := r.Tally().HeldBack
+	if len(held) == 0 {
+		return "" // all can be run, in their turn
+	}
 	var parts []string
 	for _, domain := range slices.Sorted(maps.Keys(held)) {
 		parts = append(parts, fmt.Sprintf("%s %d", domain, held[domain].Tasks))
