@@ -33,7 +33,7 @@ func BenchmarkPlain(b *testing.B) {
 	for _, slots := range []int{1, 4, 8} {
 		more := func(engine string) []string {
 			return []string{"[drivers]\n", fmt.Sprintf("[browser]\nslots = %d\n[drivers]\n", slots),
-			"poll = \"1s\"\nlimit = 50\n", "poll = \"15s\"\nlimit = 1000\n", // the default pause, and lists that last
+				"poll = \"1s\"\nlimit = 50\n", "poll = \"15s\"\nlimit = 1000\n", // the default pause, and lists that last
 				site, fmt.Sprintf("pace = { every = \"1us\", concurrency = %d }\nterms = \"accept\"\nengine = %q\n", slots, engine)}
 		}
 		for _, engine := range []string{"browser", "http"} {
