@@ -115,18 +115,18 @@ func (s source) read(name string, room []byte) ([]byte, error) {
 // libraries are the lib files of the folders as they are now: an own file hides
 // the bundled one of its name.
 type libraries struct {
-	fs     Archive
+	fs     archive
 	digest string
 }
 
-// Archive is a file system that is at hand as a zip archive as well.
-type Archive struct {
+// archive is a file system that is at hand as a zip archive, a plugins.Zipped.
+type archive struct {
 	*zip.Reader
 	data []byte
 }
 
 // Zip is the archive; it is not changed.
-func (a Archive) Zip() []byte { return a.data }
+func (a archive) Zip() []byte { return a.data }
 
 func readLibraries(sources []source) (libraries, error) {
 	files := map[string][]byte{}
@@ -180,7 +180,7 @@ func readLibraries(sources []source) (libraries, error) {
 		return libraries{}, err
 	}
 	r, err := zip.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
-	return libraries{Archive{r, b.Bytes()}, hex.EncodeToString(h.Sum(nil))}, err
+	return libraries{archive{r, b.Bytes()}, hex.EncodeToString(h.Sum(nil))}, err
 }
 
 // sources are the folders in the order in which they win.
