@@ -277,17 +277,6 @@ func (s *Set) Source(b core.Binding) (Script, error) {
 	return Script{}, fmt.Errorf("the driver %s with digest %.12s is not here: it has changed too often since, or another runner has it", b.Driver, b.Digest)
 }
 
-// TextBytes is how much memory the texts of the scripts in use take.
-func (s *Set) TextBytes() int {
-	n := 0
-	for _, d := range s.answers.Load().drivers {
-		if d.script != nil {
-			n += len(d.script.Text)
-		}
-	}
-	return n
-}
-
 // Problems are the scripts that can't be used or whose change was refused, by path.
 func (s *Set) Problems() []Problem {
 	s.mu.Lock()

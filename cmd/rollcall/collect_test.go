@@ -2,16 +2,10 @@ package main
 
 import "testing"
 
-func TestTheHeapGrowsByWhatIsCollected(t *testing.T) {
-	for _, c := range []struct{ live, texts, want int }{
-		{10 << 20, 0, 100},
-		{80 << 20, 40 << 20, 50},
-		{40 << 20, 39 << 20, 25},
-		{1 << 20, 2 << 20, 25}, // texts that no collection has counted yet
-		{0, 0, 100},
-	} {
-		if got := besides(c.live, c.texts); got != c.want {
-			t.Errorf("%+v gives %d", c, got)
+func TestALargeHeapGrowsLess(t *testing.T) {
+	for live, want := range map[uint64]int{0: 100, 8 << 20: 100, 16 << 20: 100, 32 << 20: 50, 64 << 20: 25, 1 << 30: 25} {
+		if got := growth(live); got != want {
+			t.Errorf("%d bytes live: %d percent, want %d", live, got, want)
 		}
 	}
 }

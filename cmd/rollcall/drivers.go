@@ -55,8 +55,7 @@ func openFleet(ctx context.Context, cfg *config.Config, log *slog.Logger, watche
 	if err != nil {
 		return nil, errors.Join(err, f.host.Close())
 	}
-	texts := 0
-	defer collectOften(&texts)()
+	defer collectOften()()
 	f.set, err = drivers.NewSet(drivers.Options{
 		Sites: cfg.Sites, Pace: cfg.Pace, Scripts: cfg.Drivers.Scripts, Bundled: scripts.FS, Programs: programs,
 		Cache: filepath.Join(cfg.State.Dir, "manifests"), Logger: log, Load: f.load,
@@ -64,7 +63,6 @@ func openFleet(ctx context.Context, cfg *config.Config, log *slog.Logger, watche
 	if err != nil {
 		return nil, errors.Join(err, f.host.Close())
 	}
-	texts = f.set.TextBytes()
 	return f, nil
 }
 
