@@ -32,6 +32,15 @@ func (r *Runner) listing(ctx context.Context) error {
 			}
 			continue
 		} else if mine {
+			before := false // nothing was left to do when the list was asked for
+			if r.o.Once {
+				if before, err = r.quiet(ctx); err != nil {
+					if err := r.patient(ctx, "list", err); err != nil {
+						return err
+					}
+					continue
+				}
+			}
 			page, err := r.o.Manager.List(ctx, limit)
 			if ctx.Err() != nil {
 				return nil
@@ -70,8 +79,12 @@ func (r *Runner) listing(ctx context.Context) error {
 					if err != nil {
 						return err
 					}
-					if done {
+					if done && before {
 						return errDone
+					}
+					if done {
+						limit = r.o.Limits.ListLimit
+						continue // a report that was settled meanwhile may have queued its task anew
 					}
 				}
 				limit = r.o.Limits.ListLimit

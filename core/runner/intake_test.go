@@ -3,6 +3,7 @@ package runner_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -62,5 +63,56 @@ func TestALongListIsAskedForAgainBeforeItsTime(t *testing.T) {
 		case <-late:
 			t.Fatalf("%d tasks were listed", len(seen))
 		}
+	}
+}
+
+// lateAnswer answers the first report, with which its task is queued anew, when a
+// list with that task has been looked at, and gives the look when it is settled.
+type lateAnswer struct {
+	core.TaskManager
+	core.Store
+	failed atomic.Bool
+	answer chan struct{}
+	once   sync.Once
+}
+
+func (l *lateAnswer) Fail(ctx context.Context, id string, r core.Report) error {
+	err := l.TaskManager.Fail(ctx, id, r)
+	l.failed.Store(true)
+	<-l.answer
+	return err
+}
+
+func (l *lateAnswer) Look(ctx context.Context, tasks []core.Task) (map[string]core.Known, error) {
+	changed, cancel := l.Subscribe()
+	defer cancel()
+	queued := l.failed.Load() && len(tasks) > 0
+	known, err := l.Store.Look(ctx, tasks)
+	if queued {
+		l.once.Do(func() {
+			close(l.answer)
+			for {
+				rec, err := l.Store.Task(ctx, tasks[0].ID)
+				if err != nil || rec.State == core.Reported {
+					return
+				}
+				<-changed
+			}
+		})
+	}
+	return known, err
+}
+
+// TestATaskThatIsQueuedAnewByTheLastReportRuns: the last list was asked for before
+// the report was settled.
+func TestATaskThatIsQueuedAnewByTheLastReportRuns(t *testing.T) {
+	h := newHouse(t, sandbox.Options{MaxRetries: 1})
+	h.site.accounts["usert1"] = "someone else's"
+	h.add(task("t1"))
+	late := &lateAnswer{TaskManager: h.opts.Manager, Store: h.opts.Store, answer: make(chan struct{})}
+	h.opts.Manager, h.opts.Store = late, late
+	h.run()
+	if snap, _ := h.sb.Manager.Task("t1"); snap.Status != sandbox.StateRegisterFailed || snap.Retries != 1 {
+		t.Errorf("the task is %s after %d retries: the run ended with it queued", snap.Status, snap.Retries)
 	}
 }
