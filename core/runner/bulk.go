@@ -115,26 +115,18 @@ func (b *Bulk) Run(ctx context.Context) error {
 		if wait <= 0 {
 			continue
 		}
-		t := time.NewTimer(min(wait+time.Millisecond, b.o.Sweep))
-		select {
-		case <-t.C:
-		case <-changed:
-			// Most changes are of tasks of other sites: some are looked at together.
-			t.Reset(bulkRest - time.Since(looked))
+		await(min(wait+time.Millisecond, b.o.Sweep), looked, changed, func(due <-chan time.Time, told <-chan struct{}) bool {
 			select {
-			case <-t.C:
+			case <-told:
+				return true
+			case <-due:
 			case <-ctx.Done():
 			}
-		case <-ctx.Done():
-		}
-		t.Stop()
+			return false
+		})
 	}
 	return nil
 }
-
-// bulkRest is how long after a look the next one is for a change: much shorter than
-// the pause between two calls, much longer than a change takes on a busy runner.
-const bulkRest = 50 * time.Millisecond
 
 // Next does what is due, at most one call, and returns how long nothing else will be.
 func (b *Bulk) Next(ctx context.Context) (time.Duration, error) {

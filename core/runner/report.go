@@ -62,6 +62,7 @@ func (r *Runner) reporting(stopping, now context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
+		looked := time.Now()
 		item, err := r.o.Store.ClaimReport(ctx, r.o.Owner, r.o.Limits.Lease*reportLease/2)
 		if err == nil {
 			early.end()
@@ -93,16 +94,20 @@ func (r *Runner) reporting(stopping, now context.Context) error {
 			}
 			continue
 		}
-		t := time.NewTimer(early.wait(next, r.o.Limits.Sweep))
-		select {
-		case <-changed:
-		case <-t.C:
-		case <-stopping.Done():
-		case err := <-failed:
-			t.Stop()
-			return err
+		var failure error
+		await(early.wait(next, r.o.Limits.Sweep), looked, changed, func(due <-chan time.Time, told <-chan struct{}) bool {
+			select {
+			case <-told:
+				return true
+			case <-due:
+			case <-stopping.Done():
+			case failure = <-failed:
+			}
+			return false
+		})
+		if failure != nil {
+			return failure
 		}
-		t.Stop()
 	}
 	return nil
 }

@@ -222,13 +222,13 @@ func (r *Runner) claim(ctx, hard context.Context, changed <-chan struct{}) error
 	give := func() { r.run <- struct{}{} }
 	if r.full() {
 		give()
-		return r.sleep(ctx, r.o.Limits.Sweep, nil) // until a task ends or there is more room
+		return r.sleep(ctx, r.o.Limits.Sweep) // until a task ends or there is more room
 	}
 	if wait := r.pausing.left(); wait > 0 {
 		give()
-		return r.sleep(ctx, wait, nil)
+		return r.sleep(ctx, wait)
 	}
-	asked := r.o.Egress.Now()
+	asked, looked := r.o.Egress.Now(), time.Now()
 	rec, err := r.o.Store.Claim(ctx, r.o.Owner, r.o.Limits.Lease)
 	if err == nil {
 		r.early.end()
@@ -254,7 +254,17 @@ func (r *Runner) claim(ctx, hard context.Context, changed <-chan struct{}) error
 	if err != nil {
 		return r.patient(ctx, "claim", err)
 	}
-	return r.sleep(ctx, r.early.wait(due, r.o.Limits.Sweep), changed)
+	await(r.early.wait(due, r.o.Limits.Sweep), looked, changed, func(due <-chan time.Time, told <-chan struct{}) bool {
+		select {
+		case <-told:
+			return true
+		case <-due:
+		case <-r.wake:
+		case <-ctx.Done():
+		}
+		return false
+	})
+	return nil
 }
 
 // early tells how long to wait for a moment that the ledger names. Where its clock
@@ -277,13 +287,12 @@ func (e *early) wait(due time.Time, most time.Duration) time.Duration {
 
 func (e *early) end() { e.times = 0 }
 
-// sleep waits for d, a token of changed, or a nudge.
-func (r *Runner) sleep(ctx context.Context, d time.Duration, changed <-chan struct{}) error {
+// sleep waits for d or a nudge.
+func (r *Runner) sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-	case <-changed:
 	case <-r.wake:
 	case <-ctx.Done():
 	}
@@ -306,7 +315,7 @@ func (r *Runner) patient(ctx context.Context, what string, err error) error {
 	var temporary interface{ Temporary() bool }
 	if errors.As(err, &temporary) && temporary.Temporary() {
 		r.o.Log.Error("the ledger does not answer; trying again", "op", what, "err", err)
-		return r.sleep(ctx, r.o.Limits.BackoffMin, nil)
+		return r.sleep(ctx, r.o.Limits.BackoffMin)
 	}
 	return fmt.Errorf("%s: the ledger failed: %w", what, err)
 }
