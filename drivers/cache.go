@@ -18,8 +18,7 @@ import (
 )
 
 // cache is the manifests that are kept in a file, by the SHA-256 of what they were
-// read from. One that can't be read is empty. It is there while scripts are loaded,
-// and holds no more than their texts and manifests after that.
+// read from. One that can't be read is empty. It is there while scripts are loaded.
 //
 // The file has the build's tag on the first line, and then a line for each script:
 // its key, a blank and a cached as JSON. A line is parsed when its script is loaded.
