@@ -3,8 +3,8 @@ package runner
 import "time"
 
 // rest is how long after a look at the ledger the next one is for a change. Most
-// changes are steps of tasks that are under way, a thousand a second with eight of
-// them, and in a fleet those of all: some are looked at together.
+// changes are steps of tasks that are under way, a dozen for each, and in a fleet
+// those of all runners: some are looked at together.
 const rest = 20 * time.Millisecond
 
 // await waits until d has passed since now, or, once the ledger has changed, until
