@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -36,21 +37,24 @@ type Store interface {
 	TakeList(ctx context.Context, owner string, lease time.Duration) (bool, error)
 	// Look says what is known of tasks, by id; unknown ones are absent.
 	Look(ctx context.Context, tasks []Task) (map[string]Known, error)
-	// Admit makes a task ready: a new one, or one in a final state, whose next
-	// round begins no earlier than due. A task that is neither is left alone (false).
-	Admit(ctx context.Context, t Task, due time.Time) (bool, error)
+	// Admit makes tasks ready, in one transaction: new ones, and those in a final
+	// state, whose next round begins no earlier than due. It answers for each task;
+	// one that can't be admitted is no obstacle to the others.
+	Admit(ctx context.Context, tasks []Task, due time.Time) ([]Admission, error)
 
 	// Claim takes the lease of the task that is due and whose site admits work,
-	// for a driver this owner has. ErrNothing when there is none.
-	Claim(ctx context.Context, owner string, lease time.Duration) (Record, error)
+	// for a driver this owner has. ErrNothing when there is none. first, unless nil,
+	// says whether the task is moved in the same transaction, and how. It may be called
+	// more than once, the last time with the task that is claimed, and calls no Store.
+	Claim(ctx context.Context, owner string, lease time.Duration, first func(Record) (Move, bool)) (Record, error)
 	// NextDue is when a claim by owner may succeed without any further change;
 	// zero when nothing is due at all. Now or earlier means claim at once.
 	NextDue(ctx context.Context, owner string) (time.Time, error)
 	// Check re-reads the lease; it is called right before an irreversible action.
 	Check(ctx context.Context, l Lease) error
-	// Advance moves a task along an edge of the chart, with everything in m, in
-	// one transaction. A wrong edge is *EdgeError.
-	Advance(ctx context.Context, l Lease, m Move) (Record, error)
+	// Advance moves a task along edges of the chart, with everything in the moves, in
+	// one transaction. A wrong edge is *EdgeError. No move but the last releases the lease.
+	Advance(ctx context.Context, l Lease, moves ...Move) (Record, error)
 	// Note merges facts or adds an event without a move.
 	Note(ctx context.Context, l Lease, facts Facts, ev ...Event) error
 	// Defer ends the lease without a move: the task is due again at due, or only
@@ -58,7 +62,7 @@ type Store interface {
 	Defer(ctx context.Context, l Lease, due time.Time, broken bool, ev Event) error
 	// Reserve books identities on the task's site for the task, once; a task's own
 	// bookings are no conflict. Another task's booking is *TakenError, and nothing is booked.
-	Reserve(ctx context.Context, l Lease, password Value, ids []Identity) error
+	Reserve(ctx context.Context, l Lease, b Booking) error
 	// SiteSaw counts what ended a visit. The same cause after times in a row pauses
 	// the site for pause, doubling up to 24 hours at each failed half-open try; the
 	// empty cause is a success and ends the series. It returns until when the site
@@ -182,10 +186,11 @@ type Record struct {
 	Intent       *Intent  // the newest
 	Account      *Account // once proved
 	Fields       map[string]string
-	WaitingSince time.Time // begin of the present series of Waiting outcomes, zero in none
-	Due          time.Time // zero: a person's turn, or final
-	AskExpired   bool      // Parked: the last ask expired unanswered
-	Done         bool      // Reporting, Reported: with complete, not with fail
+	WaitingSince time.Time   // begin of the present series of Waiting outcomes, zero in none
+	Due          time.Time   // zero: a person's turn, or final
+	AskExpired   bool        // Parked: the last ask expired unanswered
+	Done         bool        // Reporting, Reported: with complete, not with fail
+	Delivery     *OutboxItem // what a move with Deliver claimed; never of a record that was read
 	Created      time.Time
 	Updated      time.Time
 }
@@ -218,6 +223,12 @@ const (
 	IntentAbsent  IntentState = "absent"  // a probe or a person proved that there is no account
 )
 
+// Admission is what became of a task that was to be admitted.
+type Admission struct {
+	OK  bool  // it is ready now; false for one that is under way
+	Err error // why this one can't be admitted
+}
+
 // Move is one step of a task.
 type Move struct {
 	To     State
@@ -236,9 +247,14 @@ type Move struct {
 	Account   *Account // Confirmed: the account that was proved; later: what more is known of it
 	// FreeIdentities ends the task's bookings: no account came of them.
 	FreeIdentities bool
-	Report         *Report // Reporting only: becomes the outbox row
-	Events         []Event // added first
-	Event          Event   // added with the move's time; Kind is filled in when empty
+	// Book books identities as Store.Reserve does. *TakenError: nothing is stored.
+	Book   *Booking
+	Report *Report // Reporting only: becomes the outbox row
+	// Deliver has the lease's owner claim the report at once, for so long: it is the
+	// record's Delivery.
+	Deliver time.Duration
+	Events  []Event // added first
+	Event   Event   // added with the move's time; Kind is filled in when empty
 }
 
 // Releases reports whether a task loses its lease on entering s.
@@ -255,6 +271,19 @@ type Identity struct {
 	Kind     string // FieldEmail or FieldUsername
 	Value    Value
 	KeepCase bool
+}
+
+// Booking is what a task signs up with.
+type Booking struct {
+	Password   Value // tells a second task of the same person from a stranger's
+	Identities []Identity
+}
+
+// Equal reports whether b and other book the same.
+func (b Booking) Equal(other Booking) bool {
+	return b.Password.Equal(other.Password) && slices.EqualFunc(b.Identities, other.Identities, func(x, y Identity) bool {
+		return x.Kind == y.Kind && x.KeepCase == y.KeepCase && x.Value.Equal(y.Value)
+	})
 }
 
 // TakenError says that another task has booked an identity.

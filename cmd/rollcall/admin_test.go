@@ -229,10 +229,10 @@ func TestRedactingCoversWhatTheLedgerGives(t *testing.T) {
 	}
 	must(store.Join(ctx, "r", time.Minute))
 	must(store.PutSites(ctx, "r", []core.SiteLimits{{Domain: "wiki.example.org", Driver: "wiki", Concurrency: 1}}))
-	_, err := store.Admit(ctx, core.Task{ID: "t1", Domain: "wiki.example.org", Kind: core.Onboard,
+	_, err := ledgertest.Admit(ctx, store, core.Task{ID: "t1", Domain: "wiki.example.org", Kind: core.Onboard,
 		Entity: core.Entity{Fields: map[string]core.Value{"password": core.Secret(secret)}}}, time.Time{})
 	must(err)
-	rec, err := store.Claim(ctx, "r", time.Minute)
+	rec, err := store.Claim(ctx, "r", time.Minute, nil)
 	must(err)
 	for _, m := range []core.Move{{To: core.Starting}, {To: core.Prepared}, {To: core.Parked, Fault: "saw " + secret, Fields: map[string]string{"about": secret},
 		Answer: &core.Outcome{Status: core.Blocked, Code: core.Captcha, Reason: "says " + secret}, Event: core.Event{Text: "parked " + secret, Attrs: map[string]string{"a": secret}}}} {

@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-run/rollcall/core"
 	"github.com/rollcall-run/rollcall/core/control"
 	"github.com/rollcall-run/rollcall/core/ledger"
+	"github.com/rollcall-run/rollcall/core/ledger/ledgertest"
 	"github.com/rollcall-run/rollcall/core/secret"
 )
 
@@ -48,10 +49,10 @@ func scriptSeed(ts *testscript.TestScript, neg bool, args []string) {
 		return &core.Account{Username: core.Text("=user" + id), Email: core.Text(id + "@mail.example"), Password: core.Secret(password), LinkProfile: "https://" + seedSite + "/u/" + id}
 	}
 	reach := func(id string, moves ...core.Move) core.Record {
-		_, err := l.Admit(ctx, core.Task{ID: id, RequestID: "r1", Domain: seedSite, Kind: core.Onboard, Entity: core.Entity{Fields: map[string]core.Value{
+		_, err := ledgertest.Admit(ctx, l, core.Task{ID: id, RequestID: "r1", Domain: seedSite, Kind: core.Onboard, Entity: core.Entity{Fields: map[string]core.Value{
 			core.FieldUsername: core.Text("user" + id), core.FieldEmail: core.Text(id + "@mail.example"), core.FieldPassword: core.Secret("canary-password-" + id)}}}, time.Time{})
 		ts.Check(err)
-		rec, err := l.Claim(ctx, "seed", lease)
+		rec, err := l.Claim(ctx, "seed", lease, nil)
 		ts.Check(err)
 		for _, m := range append([]core.Move{{To: core.Starting, Event: core.Event{Text: "starting"}}, {To: core.Prepared, Phase: core.Register, Driver: "wiki", Digest: "0123456789abcdef"}}, moves...) {
 			rec, err = l.Advance(ctx, rec.Lease, m)

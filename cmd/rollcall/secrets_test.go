@@ -14,6 +14,7 @@ import (
 
 	"github.com/rollcall-run/rollcall/core"
 	"github.com/rollcall-run/rollcall/core/ledger"
+	"github.com/rollcall-run/rollcall/core/ledger/ledgertest"
 	"github.com/rollcall-run/rollcall/core/secret"
 )
 
@@ -34,7 +35,7 @@ func newVault(t *testing.T, tasks int) *vault {
 	l, err := v.open(v.path)
 	v.must(err)
 	for i := range tasks {
-		_, err := l.Admit(t.Context(), core.Task{ID: fmt.Sprint(i), Domain: "a.example", Entity: core.Entity{Fields: map[string]core.Value{
+		_, err := ledgertest.Admit(t.Context(), l, core.Task{ID: fmt.Sprint(i), Domain: "a.example", Entity: core.Entity{Fields: map[string]core.Value{
 			core.FieldPassword: core.Secret(v.password(i))}}}, time.Time{})
 		v.must(err)
 	}

@@ -70,10 +70,10 @@ func seeded(t *testing.T) (store core.Store, ask string) {
 		task := core.Task{ID: id, RequestID: "r", Domain: domain, Kind: core.Onboard, Language: "vi", Options: map[string]any{"deep": true, "n": 2.5},
 			Entity: core.Entity{Fields: map[string]core.Value{core.FieldEmail: core.Text(id + "@mail.example"), core.FieldUsername: core.Text(id),
 				core.FieldPassword: core.Secret(password + id)}, Social: []string{"https://social.example/" + id}}}
-		if ok, err := store.Admit(ctx, task, time.Time{}); err != nil || !ok {
+		if ok, err := ledgertest.Admit(ctx, store, task, time.Time{}); err != nil || !ok {
 			t.Fatalf("admit %s: %v, %v", id, ok, err)
 		}
-		rec, err := store.Claim(ctx, owner, lease)
+		rec, err := store.Claim(ctx, owner, lease, nil)
 		for _, m := range moves {
 			must(t, err)
 			rec, err = store.Advance(ctx, rec.Lease, m)

@@ -1,10 +1,13 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -78,54 +81,98 @@ func marks(first, last int) string {
 }
 
 // Admit implements core.Store.
-func (l *Ledger) Admit(ctx context.Context, task core.Task, due time.Time) (bool, error) {
-	if task.ID == "" || task.Domain == "" {
-		return false, errors.New("ledger: a task needs an id and a domain")
-	}
-	if err := utf8Of(task); err != nil {
-		return false, fmt.Errorf("ledger: %w", err)
-	}
-	var admitted bool
-	err := l.write(ctx, "admit task "+task.ID, func(x *tx) error {
-		t, err := x.hold(task.ID)
-		if errors.Is(err, core.ErrUnknownTask) {
-			admitted, err = x.admitNew(task, due)
-			return err
+func (l *Ledger) Admit(ctx context.Context, tasks []core.Task, due time.Time) ([]core.Admission, error) {
+	out := make([]core.Admission, len(tasks))
+	var order []int // by id: two that admit the same tasks don't wait for each other
+	for i, t := range tasks {
+		switch err := utf8Of(t); {
+		case t.ID == "" || t.Domain == "":
+			out[i].Err = errors.New("ledger: a task needs an id and a domain")
+		case err != nil:
+			out[i].Err = fmt.Errorf("ledger: %w", err)
+		default:
+			order = append(order, i)
 		}
-		if err != nil {
-			return err
-		}
-		if admitted = t.rec.State.Final(); !admitted {
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(tasks[a].ID, tasks[b].ID) })
+	for part := range slices.Chunk(order, admitBatch) {
+		err := l.write(ctx, fmt.Sprintf("admit %d tasks, the first of them %s", len(part), tasks[part[0]].ID), func(x *tx) error {
+			now, err := x.time()
+			if err != nil {
+				return err
+			}
+			wake := map[string]int64{} // by domain
+			for _, i := range part {
+				out[i] = core.Admission{}
+				var odd *oddTaskError
+				switch at, err := x.admit(tasks[i], due, now); {
+				case errors.As(err, &odd):
+					out[i].Err = err
+				case err != nil:
+					return err
+				case at != 0:
+					out[i].OK = true
+					if had, ok := wake[tasks[i].Domain]; !ok || at < had {
+						wake[tasks[i].Domain] = at
+					}
+				}
+			}
+			for _, domain := range slices.Sorted(maps.Keys(wake)) { // the sites' rows last, and in order
+				if err := x.wakeSite(domain, wake[domain], now); err != nil {
+					return err
+				}
+			}
 			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
-		return x.admitAgain(t, task, due)
-	})
-	if err != nil {
-		return false, err
 	}
-	if admitted {
+	if slices.ContainsFunc(out, func(a core.Admission) bool { return a.OK }) {
 		l.changed()
 	}
-	return admitted, nil
+	return out, nil
 }
 
-func (x *tx) admitNew(in core.Task, due time.Time) (bool, error) {
-	t := &task{rec: core.Record{Task: in, State: core.Ready, Round: 1}}
-	if err := x.row(`SELECT CAST({now} AS BIGINT)`, x.l.clock()).Scan(&t.now); err != nil {
-		return false, err
-	}
-	var err error
-	if t.entityMac, err = x.l.entityMac(in); err != nil {
-		return false, err
-	}
-	dueAt := t.now
+// admitBatch is how many tasks one transaction admits at most: others wait for it.
+const admitBatch = 100
+
+// oddTaskError is of a task that can't be admitted, and stores nothing of it.
+type oddTaskError struct{ error }
+
+func (e *oddTaskError) Unwrap() error { return e.error }
+
+// admit makes a task ready and returns when it is due, 0 for one that is under way.
+func (x *tx) admit(task core.Task, due time.Time, now int64) (int64, error) {
+	dueAt := now
 	if !due.IsZero() {
 		dueAt = due.UnixMicro()
+	}
+	added, err := x.admitNew(task, dueAt, now)
+	if added || err != nil {
+		return dueAt, err
+	}
+	t, err := x.hold(task.ID)
+	if errors.Is(err, core.ErrUnknownTask) { // it was deleted this moment; the next list brings it again
+		return 0, nil
+	}
+	if err != nil || !t.rec.State.Final() {
+		return 0, err
+	}
+	return dueAt, x.admitAgain(t, task, at(dueAt))
+}
+
+// admitNew adds a task, false when it is known.
+func (x *tx) admitNew(in core.Task, due, now int64) (bool, error) {
+	t := &task{rec: core.Record{Task: in, State: core.Ready, Round: 1}, now: now}
+	var err error
+	if t.entityMac, err = x.l.entityMac(in); err != nil {
+		return false, &oddTaskError{err}
 	}
 	var facts []byte
 	if len(in.Facts) > 0 {
 		if err := utf8Facts(in.ID, in.Facts); err != nil {
-			return false, err
+			return false, &oddTaskError{err}
 		}
 		if facts, err = x.seal(factsDoc{Facts: valuesDoc(in.Facts)}, "task", in.ID, "facts"); err != nil {
 			return false, err
@@ -135,8 +182,8 @@ func (x *tx) admitNew(in core.Task, due time.Time) (bool, error) {
 		new_secrets, entity_mac, secrets_mac, facts, fault, intent_id, waiting_since, ask_expired, due, owner, epoch, seq, created, updated)
 		VALUES ($1, $2, $3, $4, 'ready', '', '', '', '', 1, 0, 0, 0, $5, $6, $7, '', '', 0, 0, $8, '', 0, 1, $9, $9)
 		ON CONFLICT (id) DO NOTHING`,
-		in.ID, in.RequestID, in.Domain, string(in.Kind), t.entityMac, x.l.secretsMac(in), blob(facts), dueAt, t.now)
-	if err != nil || n == 0 { // n == 0: another runner was first
+		in.ID, in.RequestID, in.Domain, string(in.Kind), t.entityMac, x.l.secretsMac(in), blob(facts), due, now)
+	if err != nil || n == 0 { // n == 0: it is known
 		return false, err
 	}
 	sealed, err := x.seal(entityDocOf(in), "entity", in.ID, "entity")
@@ -147,23 +194,20 @@ func (x *tx) admitNew(in core.Task, due time.Time) (bool, error) {
 	if err := x.later(`INSERT INTO entity (task_id, sealed) VALUES ($1, $2)`, in.ID, sealed); err != nil {
 		return false, err
 	}
-	if err := x.addEvents(t, core.Event{Kind: "state", Text: "listed by the task manager"}); err != nil {
-		return false, err
-	}
-	return true, x.wakeSite(in.Domain, dueAt, t.now)
+	return true, x.addEvents(t, core.Event{Kind: "state", Text: "listed by the task manager"})
 }
 
 func (x *tx) admitAgain(t *task, in core.Task, due time.Time) error {
 	r := &t.rec
 	if r.Domain != in.Domain {
-		return fmt.Errorf("the task manager moved it from %s to %s, which a known task can't follow; give the work a new id", r.Domain, in.Domain)
+		return &oddTaskError{fmt.Errorf("the task manager moved it from %s to %s, which a known task can't follow; give the work a new id", r.Domain, in.Domain)}
 	}
 	if err := x.fill(t); err != nil {
 		return err
 	}
 	mac, err := x.l.entityMac(in)
 	if err != nil {
-		return err
+		return &oddTaskError{err}
 	}
 	secrets := x.l.secretsMac(in)
 	r.Changed, r.NewSecrets = string(mac) != string(t.entityMac), string(secrets) != string(t.secretsMac)

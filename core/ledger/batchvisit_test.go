@@ -22,7 +22,7 @@ func TestVisitsToABulkSite(t *testing.T) {
 				if task.Domain = bulkDomain; i > 0 {
 					task.Kind = core.Connect
 				}
-				_, err := l.Admit(ctx, task, time.Time{})
+				_, err := ledgertest.Admit(ctx, l, task, time.Time{})
 				must(t, err)
 				clock.Add(time.Millisecond)
 			}
@@ -114,7 +114,7 @@ func bulkLoop(t *testing.T, l *ledger.Ledger) {
 	task, visit := lifeTask(7, 1), lifeTask(8, 1)
 	task.Domain, visit.Domain, visit.Kind = site.Domain, site.Domain, core.Connect
 	for _, a := range []core.Task{task, visit} {
-		_, err = l.Admit(ctx, a, time.Time{})
+		_, err = ledgertest.Admit(ctx, l, a, time.Time{})
 		must(t, err)
 	}
 	if _, err := l.BulkClaim(ctx, "bench", site, time.Hour, core.BulkBegun); !errors.Is(err, core.ErrNothing) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -33,7 +34,7 @@ const nextSiteQuery = `SELECT {now}, s.domain, s.not_before, s.paused_until, s.p
 	ORDER BY s.ready_at LIMIT 1 {for update site}`
 
 // Claim implements core.Store.
-func (l *Ledger) Claim(ctx context.Context, owner string, lease time.Duration) (core.Record, error) {
+func (l *Ledger) Claim(ctx context.Context, owner string, lease time.Duration, first func(core.Record) (core.Move, bool)) (core.Record, error) {
 	for {
 		var t *task
 		more := false
@@ -46,7 +47,7 @@ func (l *Ledger) Claim(ctx context.Context, owner string, lease time.Duration) (
 				if err != nil || !found {
 					return err
 				}
-				if t, err = x.claimAt(s, owner, lease); err != nil || t != nil {
+				if t, err = x.claimAt(s, owner, lease, first); err != nil || t != nil {
 					return err
 				}
 			}
@@ -66,7 +67,7 @@ func (l *Ledger) Claim(ctx context.Context, owner string, lease time.Duration) (
 }
 
 // claimAt takes a task of the site, or finds out when it is worth looking again.
-func (x *tx) claimAt(s site, owner string, lease time.Duration) (*task, error) {
+func (x *tx) claimAt(s site, owner string, lease time.Duration, first func(core.Record) (core.Move, bool)) (*task, error) {
 	if s.byPerson {
 		return nil, x.lookAgain(s, 0)
 	}
@@ -112,12 +113,11 @@ func (x *tx) claimAt(s site, owner string, lease time.Duration) (*task, error) {
 	until := s.now + lease.Microseconds()
 	t.rec.Lease = core.Lease{TaskID: id, Owner: owner, Epoch: t.rec.Lease.Epoch + 1}
 	t.rec.Due, t.expires = at(s.now), sql.NullInt64{Int64: until, Valid: true}
-	if err := x.later(`UPDATE task SET owner = $2, epoch = $3, expires = $4, due = $5 WHERE id = $1`,
-		id, owner, t.rec.Lease.Epoch, until, s.now); err != nil {
-		return nil, err
-	}
 	if t.rec.State == core.Ready {
 		s.today++
+	}
+	if err := x.take(t, first); err != nil {
+		return nil, err
 	}
 	s.notBefore = s.now + lim.Every.Microseconds()
 	ready := s.notBefore
@@ -129,6 +129,20 @@ func (x *tx) claimAt(s site, owner string, lease time.Duration) (*task, error) {
 	}
 	return t, x.later(`UPDATE site SET not_before = $2, ready_at = $3, day = $4, today = $5 WHERE domain = $1`,
 		s.domain, s.notBefore, ready, s.day, s.today)
+}
+
+// take stores the lease of a claim, with the move that comes first.
+func (x *tx) take(t *task, first func(core.Record) (core.Move, bool)) error {
+	if first != nil {
+		if m, ok := first(t.rec); ok {
+			if m.To.Releases() {
+				return fmt.Errorf("task %s: a claim that moves to %s gives back what it takes", t.rec.ID, m.To)
+			}
+			return x.move(t, m)
+		}
+	}
+	return x.later(`UPDATE task SET owner = $2, epoch = $3, expires = $4, due = $5 WHERE id = $1`,
+		t.rec.ID, t.rec.Lease.Owner, t.rec.Lease.Epoch, t.expires, micro(t.rec.Due))
 }
 
 // lockedAgain is how soon, in microseconds, a site is looked at again whose

@@ -77,11 +77,11 @@ func wanderOnce(ctx context.Context, l core.Store, owner, id string, say func(st
 	task.ID = id
 	task.Entity = task.Entity.With(core.FieldEmail, core.Text(id+"@mail.example")).With(core.FieldUsername, core.Text(id))
 	say("try", id, 0, core.Ready)
-	if _, err := l.Admit(ctx, task, time.Time{}); err != nil {
+	if _, err := ledgertest.Admit(ctx, l, task, time.Time{}); err != nil {
 		return err
 	}
 	say("ok", id, 0, core.Ready)
-	rec, err := l.Claim(ctx, owner, time.Hour)
+	rec, err := l.Claim(ctx, owner, time.Hour, nil)
 	if errors.Is(err, core.ErrNothing) {
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rollcall-run/rollcall/core"
+	"github.com/rollcall-run/rollcall/core/ledger/ledgertest"
 )
 
 // TestSQLiteDiskFull fills a small file system: what was acknowledged is there
@@ -56,7 +57,7 @@ func admitUntilFull(t *testing.T, l core.Store) (stored []string) {
 	t.Helper()
 	for i := range 10_000 {
 		task := lifeTask(int64(i), 1)
-		_, err := l.Admit(t.Context(), task, time.Time{})
+		_, err := ledgertest.Admit(t.Context(), l, task, time.Time{})
 		if err != nil {
 			if !strings.Contains(err.Error(), "disk") {
 				t.Errorf("the error says: %v", err)
@@ -87,7 +88,7 @@ func check(t *testing.T, path string, stored []string) {
 	if len(recs) > len(stored)+1 {
 		t.Errorf("%d tasks are stored, %d were acknowledged", len(recs), len(stored))
 	}
-	if ok, err := l.Admit(t.Context(), core.Task{ID: "after", Domain: "a.org"}, time.Time{}); err != nil || !ok {
+	if ok, err := ledgertest.Admit(t.Context(), l, core.Task{ID: "after", Domain: "a.org"}, time.Time{}); err != nil || !ok {
 		t.Errorf("with room again: %v", err)
 	}
 }

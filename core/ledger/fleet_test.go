@@ -91,7 +91,7 @@ func TestFleetKeepsEveryLimit(t *testing.T) {
 	}
 	for i := range perSite {
 		for _, s := range sites {
-			_, err := handles[i%runners].Admit(ctx, core.Task{ID: fmt.Sprintf("%s-%02d", s.Domain, i), Domain: s.Domain}, time.Time{})
+			_, err := ledgertest.Admit(ctx, handles[i%runners], core.Task{ID: fmt.Sprintf("%s-%02d", s.Domain, i), Domain: s.Domain}, time.Time{})
 			must(t, err)
 		}
 	}
@@ -121,7 +121,7 @@ func visit(ctx context.Context, t *testing.T, l *ledger.Ledger, owner string, v 
 	changed, stop := l.Subscribe()
 	defer stop()
 	for ctx.Err() == nil {
-		rec, err := l.Claim(ctx, owner, time.Hour)
+		rec, err := l.Claim(ctx, owner, time.Hour, nil)
 		if errors.Is(err, core.ErrNothing) {
 			next, err := l.NextDue(ctx, owner)
 			if err != nil && ctx.Err() == nil {
@@ -173,7 +173,7 @@ func TestFleetHoldsTheStrictestLimits(t *testing.T) {
 	claims := func(owner string, want int) {
 		t.Helper()
 		for n := 0; ; n++ {
-			_, err := l.Claim(ctx, owner, time.Hour)
+			_, err := l.Claim(ctx, owner, time.Hour, nil)
 			if errors.Is(err, core.ErrNothing) {
 				if n != want {
 					t.Fatalf("%s claimed %d tasks, want %d", owner, n, want)
@@ -184,7 +184,7 @@ func TestFleetHoldsTheStrictestLimits(t *testing.T) {
 		}
 	}
 	for i := range 20 {
-		_, err := l.Admit(ctx, lifeTask(int64(i), 1), time.Time{})
+		_, err := ledgertest.Admit(ctx, l, lifeTask(int64(i), 1), time.Time{})
 		must(t, err)
 	}
 	join("a", core.SiteLimits{Driver: "d", Concurrency: 5})
@@ -225,9 +225,9 @@ func TestServersClockDecides(t *testing.T) {
 		return now.UTC()
 	}
 	before := server()
-	_, err = l.Admit(ctx, lifeTask(1, 1), time.Time{})
+	_, err = ledgertest.Admit(ctx, l, lifeTask(1, 1), time.Time{})
 	must(t, err)
-	rec, err := l.Claim(ctx, "bench", time.Hour)
+	rec, err := l.Claim(ctx, "bench", time.Hour, nil)
 	must(t, err)
 	if after := server(); rec.Created.Before(before.Truncate(time.Microsecond)) || rec.Due.After(after) || rec.Due.Before(rec.Created) {
 		t.Errorf("created %v, claimed %v, between %v and %v", rec.Created, rec.Due, before, after)
@@ -239,7 +239,7 @@ func TestServersClockDecides(t *testing.T) {
 	}
 	must(t, l.Leave(ctx, "other"))
 	must(t, ledger.Exec(ctx, l, `UPDATE site SET ready_at = 1`))
-	again, err := l.Claim(ctx, "bench", time.Hour)
+	again, err := l.Claim(ctx, "bench", time.Hour, nil)
 	must(t, err)
 	if again.Lease.Epoch != rec.Lease.Epoch+1 {
 		t.Errorf("epoch %d after %d", again.Lease.Epoch, rec.Lease.Epoch)
@@ -286,7 +286,7 @@ func TestChangesAreHeardByOthers(t *testing.T) {
 	}
 	admit := func(id string) {
 		t.Helper()
-		_, err := b.Admit(t.Context(), core.Task{ID: id, Domain: "a.org"}, time.Time{})
+		_, err := ledgertest.Admit(t.Context(), b, core.Task{ID: id, Domain: "a.org"}, time.Time{})
 		must(t, err)
 		select {
 		case <-changed:

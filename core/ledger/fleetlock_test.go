@@ -23,7 +23,7 @@ func TestARunnerThatStopsInATransactionKeepsNobodyFromASite(t *testing.T) {
 		must(t, l.PutSites(ctx, owner, []core.SiteLimits{{Domain: "s0.org", Driver: "d", Concurrency: 1}}))
 		runners = append(runners, l)
 	}
-	_, err := runners[1].Admit(ctx, lifeTask(1, 1), time.Time{})
+	_, err := ledgertest.Admit(ctx, runners[1], lifeTask(1, 1), time.Time{})
 	must(t, err)
 	stands, wakes, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	var once sync.Once
@@ -37,7 +37,7 @@ func TestARunnerThatStopsInATransactionKeepsNobodyFromASite(t *testing.T) {
 	// This waits for the row, for 20 seconds at most.
 	err = ledger.Exec(ctx, runners[1], `UPDATE site SET ready_at = ready_at`)
 	if err == nil {
-		_, err = runners[1].Claim(ctx, "goes on", time.Hour)
+		_, err = runners[1].Claim(ctx, "goes on", time.Hour, nil)
 	}
 	close(wakes)
 	must(t, err)

@@ -4,18 +4,21 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 	"sync"
 )
 
 // group runs the write transactions of a SQLite file. The ones that wait while
-// one is written to disk are written together, with one fsync: each in a
-// savepoint of its own, so that a failure touches nobody else.
+// one is written to disk are written together, with one fsync. When one of them
+// fails after it has changed something, all are rolled back and each is run alone,
+// so that a failure touches nobody else.
 type group struct {
 	conn    *sql.Conn
 	stmts   map[string]*sql.Stmt
 	turn    chan struct{} // holds a token while somebody writes
 	mu      sync.Mutex
 	waiting []*job
+	wrote   bool // the job that runs has changed something, or tried to
 }
 
 // job is a transaction that waits to be run.
@@ -133,16 +136,9 @@ func (g *group) shared(jobs []*job) (err error) {
 		}
 	}()
 	for _, j := range jobs {
-		if err := g.do("SAVEPOINT one"); err != nil {
-			return err
-		}
-		if j.err = j.run(ctx, g); j.err != nil {
-			if err := g.do("ROLLBACK TO one"); err != nil {
-				return err
-			}
-		}
-		if err := g.do("RELEASE one"); err != nil {
-			return err
+		g.wrote = false
+		if j.err = j.run(ctx, g); j.err != nil && g.wrote {
+			return j.err
 		}
 	}
 	return g.do("COMMIT")
@@ -188,7 +184,9 @@ func (g *group) later(ctx context.Context, query string, args ...any) error {
 	return err
 }
 
+// ExecContext implements querier.
 func (g *group) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	g.wrote = true
 	s, err := g.stmt(ctx, query)
 	if err != nil {
 		return nil, err
@@ -196,6 +194,7 @@ func (g *group) ExecContext(ctx context.Context, query string, args ...any) (sql
 	return s.ExecContext(ctx, args...)
 }
 
+// QueryContext implements querier.
 func (g *group) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	s, err := g.stmt(ctx, query)
 	if err != nil {
@@ -204,7 +203,9 @@ func (g *group) QueryContext(ctx context.Context, query string, args ...any) (*s
 	return s.QueryContext(ctx, args...)
 }
 
+// QueryRowContext implements querier. A row may be the answer of an INSERT.
 func (g *group) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	g.wrote = g.wrote || !strings.HasPrefix(query, "SELECT")
 	s, err := g.stmt(ctx, query)
 	if err != nil {
 		return g.conn.QueryRowContext(ctx, query, args...) // gives the same error, at Scan

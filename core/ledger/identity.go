@@ -19,40 +19,44 @@ func normal(s string, keepCase bool) string {
 }
 
 // Reserve implements core.Store.
-func (l *Ledger) Reserve(ctx context.Context, lease core.Lease, password core.Value, ids []core.Identity) error {
+func (l *Ledger) Reserve(ctx context.Context, lease core.Lease, b core.Booking) error {
 	return l.write(ctx, "reserve the identities of task "+lease.TaskID, func(x *tx) error {
 		t, err := x.leased(lease)
 		if err != nil {
 			return err
 		}
-		var email, username string
-		for _, id := range ids {
-			switch id.Kind {
-			case core.FieldEmail:
-				email = normal(id.Value.Reveal(), id.KeepCase)
-			case core.FieldUsername:
-				username = normal(id.Value.Reveal(), id.KeepCase)
-			}
-		}
-		secrets := l.mac("credentials", email, username, password.Reveal())
-		for _, id := range ids {
-			name := normal(id.Value.Reveal(), id.KeepCase)
-			if name == "" {
-				continue
-			}
-			mac := l.mac("identity", t.rec.Domain, id.Kind, name)
-			n, err := x.exec(`INSERT INTO identity (domain, kind, mac, task_id, secrets_mac) VALUES ($1, $2, $3, $4, $5)
-				ON CONFLICT (domain, kind, mac) DO UPDATE SET secrets_mac = excluded.secrets_mac WHERE identity.task_id = excluded.task_id`,
-				t.rec.Domain, id.Kind, mac, t.rec.ID, secrets)
-			if err != nil {
-				return err
-			}
-			if n == 0 {
-				return x.taken(t.rec.Domain, id.Kind, mac, secrets)
-			}
-		}
-		return nil
+		return x.book(t, b)
 	})
+}
+
+func (x *tx) book(t *task, b core.Booking) error {
+	var email, username string
+	for _, id := range b.Identities {
+		switch id.Kind {
+		case core.FieldEmail:
+			email = normal(id.Value.Reveal(), id.KeepCase)
+		case core.FieldUsername:
+			username = normal(id.Value.Reveal(), id.KeepCase)
+		}
+	}
+	secrets := x.l.mac("credentials", email, username, b.Password.Reveal())
+	for _, id := range b.Identities {
+		name := normal(id.Value.Reveal(), id.KeepCase)
+		if name == "" {
+			continue
+		}
+		mac := x.l.mac("identity", t.rec.Domain, id.Kind, name)
+		n, err := x.exec(`INSERT INTO identity (domain, kind, mac, task_id, secrets_mac) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (domain, kind, mac) DO UPDATE SET secrets_mac = excluded.secrets_mac WHERE identity.task_id = excluded.task_id`,
+			t.rec.Domain, id.Kind, mac, t.rec.ID, secrets)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return x.taken(t.rec.Domain, id.Kind, mac, secrets)
+		}
+	}
+	return nil
 }
 
 // taken tells who has booked an identity.

@@ -17,9 +17,13 @@ import (
 func hexOf(b []byte) string { return hex.EncodeToString(b) }
 
 // Advance implements core.Store.
-func (l *Ledger) Advance(ctx context.Context, lease core.Lease, m core.Move) (core.Record, error) {
+func (l *Ledger) Advance(ctx context.Context, lease core.Lease, moves ...core.Move) (core.Record, error) {
+	if len(moves) == 0 {
+		return core.Record{}, errors.New("ledger: no move")
+	}
+	last := moves[len(moves)-1].To
 	var rec core.Record
-	err := l.write(ctx, "move task "+lease.TaskID+" to "+string(m.To), func(x *tx) error {
+	err := l.write(ctx, "move task "+lease.TaskID+" to "+string(last), func(x *tx) error {
 		t, err := x.leased(lease)
 		if err != nil {
 			return err
@@ -27,7 +31,7 @@ func (l *Ledger) Advance(ctx context.Context, lease core.Lease, m core.Move) (co
 		if err := x.fill(t); err != nil {
 			return err
 		}
-		if err := x.move(t, m); err != nil {
+		if err := x.move(t, moves...); err != nil {
 			return err
 		}
 		rec = t.rec
@@ -36,7 +40,7 @@ func (l *Ledger) Advance(ctx context.Context, lease core.Lease, m core.Move) (co
 	if err != nil {
 		return core.Record{}, err
 	}
-	if m.To.Releases() {
+	if last.Releases() {
 		l.entities.drop(rec.ID)
 		l.changed()
 	}
@@ -44,10 +48,23 @@ func (l *Ledger) Advance(ctx context.Context, lease core.Lease, m core.Move) (co
 }
 
 // move is the one way in which a task changes its state. t is held, and filled
-// unless m says nothing of facts, fields, intent and account; what the caller
+// unless the moves say nothing of facts, fields, intent and account; what the caller
 // changed in t.rec besides is stored with it.
-func (x *tx) move(t *task, m core.Move) error {
-	r := &t.rec
+func (x *tx) move(t *task, moves ...core.Move) error {
+	for i, m := range moves {
+		if i > 0 && moves[i-1].To.Releases() {
+			return fmt.Errorf("task %s: a move to %s follows one that gave the lease back", t.rec.ID, m.To)
+		}
+		if err := x.apply(t, m); err != nil {
+			return err
+		}
+	}
+	return x.save(t)
+}
+
+// apply is a move but for the task's own row.
+func (x *tx) apply(t *task, m core.Move) error {
+	r, owner := &t.rec, t.rec.Lease.Owner
 	if err := r.State.Move(m.To); err != nil {
 		return err
 	}
@@ -101,9 +118,14 @@ func (x *tx) move(t *task, m core.Move) error {
 			return err
 		}
 	}
+	if m.Book != nil {
+		if err := x.book(t, *m.Book); err != nil {
+			return err
+		}
+	}
 	if m.Report != nil {
 		r.Done = m.Report.Complete
-		if err := x.putReport(t, *m.Report); err != nil {
+		if err := x.putReport(t, *m.Report, owner, m.Deliver); err != nil {
 			return err
 		}
 	}
@@ -120,10 +142,7 @@ func (x *tx) move(t *task, m core.Move) error {
 	if ev.Phase == "" {
 		ev.Phase = r.Phase
 	}
-	if err := x.addEvents(t, slices.Concat(m.Events, []core.Event{ev})...); err != nil {
-		return err
-	}
-	return x.save(t)
+	return x.addEvents(t, slices.Concat(m.Events, []core.Event{ev})...)
 }
 
 // unasked makes a task that is being parked due at once where no question of it

@@ -10,16 +10,25 @@ import (
 	"github.com/rollcall-run/rollcall/core"
 )
 
-// putReport makes the outbox row of a task. There is one at most: the next is
-// made in a later round, after this one is settled.
-func (x *tx) putReport(t *task, r core.Report) error {
+// putReport makes the outbox row of a task, and claims it for owner where lease
+// is not 0. There is one at most: the next is made in a later round, after this one
+// is settled.
+func (x *tx) putReport(t *task, r core.Report, owner string, lease time.Duration) error {
 	body, err := x.seal(reportDoc{r.Complete, r.Status, r.LinkProfile, docOf(r.Email), docOf(r.Username), docOf(r.Password), r.Note, r.Message},
 		"outbox", t.rec.ID, "body")
 	if err != nil {
 		return err
 	}
-	return x.later(`INSERT INTO outbox (task_id, kind, body, tries, next_at, owner, epoch, created) VALUES ($1, $2, $3, 0, $4, '', 0, $4)`,
-		t.rec.ID, string(t.rec.Kind), body, t.now)
+	if lease == 0 {
+		return x.later(`INSERT INTO outbox (task_id, kind, body, tries, next_at, owner, epoch, created) VALUES ($1, $2, $3, 0, $4, '', 0, $4)`,
+			t.rec.ID, string(t.rec.Kind), body, t.now)
+	}
+	it := core.OutboxItem{TaskID: t.rec.ID, Kind: t.rec.Kind, Report: r, Created: at(t.now), Owner: owner, Epoch: 1}
+	err = x.row(`INSERT INTO outbox (task_id, kind, body, tries, next_at, owner, epoch, expires, created)
+		VALUES ($1, $2, $3, 0, $4, $5, $6, $7, $4) RETURNING id`,
+		t.rec.ID, string(t.rec.Kind), body, t.now, owner, it.Epoch, t.now+lease.Microseconds()).Scan(&it.ID)
+	t.rec.Delivery = &it
+	return err
 }
 
 const claimReportQuery = `SELECT CAST({now} AS BIGINT), id, task_id, kind, body, tries, created, epoch FROM outbox

@@ -128,9 +128,9 @@ func loop(t *testing.T, l *ledger.Ledger) {
 	_, err = l.TakeList(ctx, "bench", time.Hour)
 	must(t, err)
 	must(t, live(ctx, l, lifeTask(1, 1)))
-	_, err = l.Admit(ctx, lifeTask(1, 1), time.Time{})
+	_, err = ledgertest.Admit(ctx, l, lifeTask(1, 1), time.Time{})
 	must(t, err)
-	r, err := l.Claim(ctx, "bench", time.Hour)
+	r, err := l.Claim(ctx, "bench", time.Hour, nil)
 	must(t, err)
 	must(t, l.Check(ctx, r.Lease))
 	must(t, l.Note(ctx, r.Lease, core.Facts{"a": core.Text("b")}, core.Event{Text: "x"}))
@@ -161,7 +161,7 @@ func loop(t *testing.T, l *ledger.Ledger) {
 	}
 	must(t, l.Defer(ctx, r.Lease, time.Now().Add(time.Hour), true, core.Event{Text: "x"}))
 	must(t, l.Retry(ctx, r.ID, "ann"))
-	r, err = l.Claim(ctx, "bench", time.Hour)
+	r, err = l.Claim(ctx, "bench", time.Hour, nil)
 	must(t, err)
 	for _, m := range []core.Move{{To: core.Prepared}, {To: core.Failed, FreeIdentities: true}, {To: core.Reporting, Report: &core.Report{Message: "x"}}} {
 		r, err = l.Advance(ctx, r.Lease, m)
@@ -170,7 +170,7 @@ func loop(t *testing.T, l *ledger.Ledger) {
 	it, err := l.ClaimReport(ctx, "bench", time.Hour)
 	must(t, err)
 	must(t, l.DeferReport(ctx, it, time.Now(), core.Event{Text: "x"}))
-	if _, err := l.Claim(ctx, "bench", time.Hour); !errors.Is(err, core.ErrNothing) {
+	if _, err := l.Claim(ctx, "bench", time.Hour, nil); !errors.Is(err, core.ErrNothing) {
 		t.Fatalf("claim: %v", err)
 	}
 	_, err = l.NextDue(ctx, "bench")
@@ -194,13 +194,13 @@ func BenchmarkClaim(b *testing.B) {
 			crowd(b, l, finished)
 			must(b, l.Join(b.Context(), "bench", time.Hour))
 			must(b, l.PutSites(b.Context(), "bench", []core.SiteLimits{{Domain: "s0.org", Driver: "d", Concurrency: 5}}))
-			_, err := l.Admit(b.Context(), lifeTask(1, 1), time.Time{})
+			_, err := ledgertest.Admit(b.Context(), l, lifeTask(1, 1), time.Time{})
 			must(b, err)
 			must(b, ledger.Checkpoint(b.Context(), l)) // not of what filled it
 			b.ResetTimer()
 			cpu := cpuTime(b)
 			for b.Loop() {
-				r, err := l.Claim(b.Context(), "bench", time.Hour)
+				r, err := l.Claim(b.Context(), "bench", time.Hour, nil)
 				must(b, err)
 				must(b, l.Defer(b.Context(), r.Lease, time.Now(), false, core.Event{}))
 			}

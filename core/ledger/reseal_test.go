@@ -29,13 +29,13 @@ func TestARunnerWithTheOldKeyIsKeptOut(t *testing.T) {
 	asleep, late, rotating := openAs("old"), openAs("old"), openAs("old")
 	must(t, asleep.Join(t.Context(), "asleep", time.Microsecond)) // its registration has passed at once
 	must(t, asleep.PutSites(t.Context(), "asleep", []core.SiteLimits{{Domain: "a.org", Driver: "d"}}))
-	_, err := asleep.Admit(t.Context(), core.Task{ID: "1", Domain: "a.org"}, time.Time{})
+	_, err := ledgertest.Admit(t.Context(), asleep, core.Task{ID: "1", Domain: "a.org"}, time.Time{})
 	must(t, err)
 	must(t, rotating.Reseal(t.Context(), ledgertest.NewKey("new")))
 	if _, err := asleep.Beat(t.Context(), "asleep", time.Hour); !errors.Is(err, core.ErrNotJoined) {
 		t.Errorf("the sleeper's heartbeat: %v", err)
 	}
-	if rec, err := asleep.Claim(t.Context(), "asleep", time.Hour); err == nil {
+	if rec, err := asleep.Claim(t.Context(), "asleep", time.Hour, nil); err == nil {
 		t.Errorf("the sleeper claimed %s", rec.ID)
 	}
 	for name, l := range map[string]*ledger.Ledger{"asleep": asleep, "late": late} {
@@ -48,7 +48,7 @@ func TestARunnerWithTheOldKeyIsKeptOut(t *testing.T) {
 	}
 	must(t, rotating.Join(t.Context(), "rotating", time.Hour))
 	must(t, rotating.PutSites(t.Context(), "rotating", []core.SiteLimits{{Domain: "a.org", Driver: "d"}}))
-	_, err = rotating.Claim(t.Context(), "rotating", time.Hour)
+	_, err = rotating.Claim(t.Context(), "rotating", time.Hour, nil)
 	must(t, err)
 }
 
@@ -64,7 +64,7 @@ func TestACommandStoresNothingUnderTheOldKey(t *testing.T) {
 		return l
 	}
 	admit := func(l *ledger.Ledger, id string) error {
-		_, err := l.Admit(t.Context(), core.Task{ID: id, Domain: "a.org", Entity: core.Entity{Fields: map[string]core.Value{
+		_, err := ledgertest.Admit(t.Context(), l, core.Task{ID: id, Domain: "a.org", Entity: core.Entity{Fields: map[string]core.Value{
 			core.FieldPassword: core.Secret("the password of " + id)}}}, time.Time{})
 		return err
 	}

@@ -42,9 +42,9 @@ func fill(t *testing.T, l core.Store) {
 	task := core.Task{ID: "1", Domain: "a.org", Entity: core.Entity{Fields: map[string]core.Value{
 		core.FieldPassword: core.Secret("canary-password"), core.FieldMailPassword: core.Secret("canary-mailbox"),
 		core.FieldAbout: core.Text("canary-about"), core.FieldUsername: core.Text("canary-username"), core.FieldEmail: core.Text("canary@mail.example")}}}
-	_, err := l.Admit(ctx, task, time.Time{})
+	_, err := ledgertest.Admit(ctx, l, task, time.Time{})
 	must(t, err)
-	r, err := l.Claim(ctx, "one", time.Hour)
+	r, err := l.Claim(ctx, "one", time.Hour, nil)
 	must(t, err)
 	step := func(m core.Move) {
 		t.Helper()
@@ -53,8 +53,8 @@ func fill(t *testing.T, l core.Store) {
 	}
 	step(core.Move{To: core.Starting})
 	step(core.Move{To: core.Prepared, Facts: core.Facts{"pin": core.Secret("canary-fact")}})
-	must(t, l.Reserve(ctx, r.Lease, core.Secret("canary-password"), []core.Identity{{Kind: core.FieldUsername, Value: core.Text("canary-username")},
-		{Kind: core.FieldEmail, Value: core.Text("canary@mail.example")}}))
+	must(t, l.Reserve(ctx, r.Lease, core.Booking{Password: core.Secret("canary-password"), Identities: []core.Identity{{Kind: core.FieldUsername, Value: core.Text("canary-username")},
+		{Kind: core.FieldEmail, Value: core.Text("canary@mail.example")}}}))
 	step(core.Move{To: core.Held})
 	id, _, _, err := l.OpenAsk(ctx, r.Lease, core.Ask{Kind: core.AskAnswer, Code: core.OTPSMS, Say: "code"}, time.Now().Add(time.Hour))
 	must(t, err)
@@ -156,9 +156,9 @@ func TestSQLiteNewOwnerEndsOldLeases(t *testing.T) {
 	l, err := open(t, "sqlite:"+path, "test")
 	must(t, err)
 	fill(t, l)
-	_, err = l.Admit(t.Context(), core.Task{ID: "2", Domain: "a.org"}, time.Time{})
+	_, err = ledgertest.Admit(t.Context(), l, core.Task{ID: "2", Domain: "a.org"}, time.Time{})
 	must(t, err)
-	old, err := l.Claim(t.Context(), "one", time.Hour)
+	old, err := l.Claim(t.Context(), "one", time.Hour, nil)
 	must(t, err)
 	_, err = l.ClaimReport(t.Context(), "one", time.Hour)
 	must(t, err)
@@ -168,7 +168,7 @@ func TestSQLiteNewOwnerEndsOldLeases(t *testing.T) {
 	defer func() { must(t, l.Close()) }()
 	must(t, l.Join(t.Context(), "two", time.Hour))
 	must(t, l.PutSites(t.Context(), "two", []core.SiteLimits{{Domain: "a.org", Driver: "d"}}))
-	got, err := l.Claim(t.Context(), "two", time.Hour)
+	got, err := l.Claim(t.Context(), "two", time.Hour, nil)
 	must(t, err)
 	if got.ID != "2" || got.Lease.Epoch != old.Lease.Epoch+1 {
 		t.Errorf("claimed %+v after %+v", got.Lease, old.Lease)
@@ -298,9 +298,9 @@ func TestResealChangesTheMasterKey(t *testing.T) {
 			l, err := open(t, url, "test")
 			must(t, err)
 			fill(t, l)
-			_, err = l.Admit(t.Context(), core.Task{ID: "2", Domain: "a.org"}, time.Time{})
+			_, err = ledgertest.Admit(t.Context(), l, core.Task{ID: "2", Domain: "a.org"}, time.Time{})
 			must(t, err)
-			other, err := l.Claim(t.Context(), "one", time.Hour)
+			other, err := l.Claim(t.Context(), "one", time.Hour, nil)
 			must(t, err)
 			if d.name == "PostgreSQL" {
 				if err := l.Reseal(t.Context(), ledgertest.NewKey("new")); err == nil || !strings.Contains(err.Error(), "1 runners") {
@@ -321,13 +321,13 @@ func TestResealChangesTheMasterKey(t *testing.T) {
 			// Booked names are still known.
 			must(t, l.Join(t.Context(), "two", time.Hour))
 			must(t, l.PutSites(t.Context(), "two", []core.SiteLimits{{Domain: "a.org", Driver: "d", Concurrency: 9}}))
-			again, err := l.Claim(t.Context(), "two", time.Hour)
+			again, err := l.Claim(t.Context(), "two", time.Hour, nil)
 			must(t, err)
 			if again.ID != other.ID {
 				t.Fatalf("claimed %s", again.ID)
 			}
 			var taken *core.TakenError
-			err = l.Reserve(t.Context(), again.Lease, core.Secret("x"), []core.Identity{{Kind: core.FieldUsername, Value: core.Text("Canary-Username")}})
+			err = l.Reserve(t.Context(), again.Lease, core.Booking{Password: core.Secret("x"), Identities: []core.Identity{{Kind: core.FieldUsername, Value: core.Text("Canary-Username")}}})
 			if !errors.As(err, &taken) || taken.TaskID != "1" {
 				t.Errorf("reserve: %v", err)
 			}

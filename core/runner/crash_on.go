@@ -50,24 +50,25 @@ func instrument(o Options) Options {
 
 type crashStore struct{ core.Store }
 
-func (s crashStore) Admit(ctx context.Context, t core.Task, due time.Time) (bool, error) {
+func (s crashStore) Admit(ctx context.Context, tasks []core.Task, due time.Time) ([]core.Admission, error) {
 	point("before admit")
 	defer point("after admit")
-	return s.Store.Admit(ctx, t, due)
+	return s.Store.Admit(ctx, tasks, due)
 }
 
-func (s crashStore) Claim(ctx context.Context, owner string, lease time.Duration) (core.Record, error) {
-	rec, err := s.Store.Claim(ctx, owner, lease)
+func (s crashStore) Claim(ctx context.Context, owner string, lease time.Duration, first func(core.Record) (core.Move, bool)) (core.Record, error) {
+	rec, err := s.Store.Claim(ctx, owner, lease, first)
 	if err == nil {
 		point("after claim")
 	}
 	return rec, err
 }
 
-func (s crashStore) Advance(ctx context.Context, l core.Lease, m core.Move) (core.Record, error) {
-	point("before " + string(m.To))
-	defer point("after " + string(m.To))
-	return s.Store.Advance(ctx, l, m)
+func (s crashStore) Advance(ctx context.Context, l core.Lease, moves ...core.Move) (core.Record, error) {
+	to := string(moves[len(moves)-1].To)
+	point("before " + to)
+	defer point("after " + to)
+	return s.Store.Advance(ctx, l, moves...)
 }
 
 func (s crashStore) Note(ctx context.Context, l core.Lease, f core.Facts, ev ...core.Event) error {
@@ -82,10 +83,10 @@ func (s crashStore) Defer(ctx context.Context, l core.Lease, due time.Time, brok
 	return s.Store.Defer(ctx, l, due, broken, ev)
 }
 
-func (s crashStore) Reserve(ctx context.Context, l core.Lease, p core.Value, ids []core.Identity) error {
+func (s crashStore) Reserve(ctx context.Context, l core.Lease, b core.Booking) error {
 	point("before reserve")
 	defer point("after reserve")
-	return s.Store.Reserve(ctx, l, p, ids)
+	return s.Store.Reserve(ctx, l, b)
 }
 
 func (s crashStore) ClaimReport(ctx context.Context, owner string, lease time.Duration) (core.OutboxItem, error) {

@@ -26,11 +26,11 @@ func (s *shutFirst) look(id string, to any) {
 	}
 }
 
-func (s *shutFirst) Advance(ctx context.Context, l core.Lease, m core.Move) (core.Record, error) {
-	if m.To.Releases() {
-		s.look(l.TaskID, m.To)
+func (s *shutFirst) Advance(ctx context.Context, l core.Lease, moves ...core.Move) (core.Record, error) {
+	if to := moves[len(moves)-1].To; to.Releases() {
+		s.look(l.TaskID, to)
 	}
-	return s.Store.Advance(ctx, l, m)
+	return s.Store.Advance(ctx, l, moves...)
 }
 
 func (s *shutFirst) Defer(ctx context.Context, l core.Lease, due time.Time, broken bool, ev core.Event) error {

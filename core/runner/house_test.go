@@ -378,11 +378,11 @@ type deadStore struct {
 
 var errDead = errors.New("killed")
 
-func (d *deadStore) Advance(ctx context.Context, l core.Lease, m core.Move) (core.Record, error) {
+func (d *deadStore) Advance(ctx context.Context, l core.Lease, moves ...core.Move) (core.Record, error) {
 	if d.dead.Load() {
 		return core.Record{}, errDead
 	}
-	return d.Store.Advance(ctx, l, m)
+	return d.Store.Advance(ctx, l, moves...)
 }
 
 func (d *deadStore) Defer(ctx context.Context, l core.Lease, due time.Time, broken bool, ev core.Event) error {

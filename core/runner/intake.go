@@ -11,9 +11,9 @@ import (
 	"github.com/rollcall-run/rollcall/core"
 )
 
-// listing pulls tasks. One runner of a fleet lists at a time. A page that brings
-// nothing new is followed by one twice as large: tasks that can't be run stay at
-// the head of the list.
+// listing pulls tasks. One runner of a fleet lists at a time. A full page is followed
+// by one twice as large: tasks that can't be run, or not yet, stay at the head of the
+// list. Behind the largest page nothing can be seen before some of it have begun.
 func (r *Runner) listing(ctx context.Context) error {
 	limit := r.o.Limits.ListLimit
 	said := ""
@@ -63,15 +63,10 @@ func (r *Runner) listing(ctx context.Context) error {
 				}
 				full := len(page.Tasks)+len(page.Unread) >= limit
 				switch {
-				case fresh > 0:
-					limit = r.o.Limits.ListLimit
-					if full {
-						continue // there may be more behind what was just taken
-					}
 				case full && limit < MaxList:
 					limit = min(limit*2, MaxList)
-					continue
-				case full:
+					continue // there may be more behind, for other sites
+				case full && fresh == 0:
 					said = r.sayStuck(said)
 				}
 				if fresh == 0 && r.o.Once {
@@ -186,7 +181,7 @@ func (r *Runner) take(ctx context.Context, page core.Listing, limit int) (int, e
 	if err != nil {
 		return 0, err
 	}
-	fresh := 0
+	var admit []core.Task
 	for _, t := range run {
 		if k, ok := known[t.ID]; ok {
 			if !k.State.Final() || time.Now().Before(r.again(k)) {
@@ -196,11 +191,18 @@ func (r *Runner) take(ctx context.Context, page core.Listing, limit int) (int, e
 				continue
 			}
 		}
-		ok, err := r.o.Store.Admit(ctx, t, time.Now())
-		if err != nil {
-			return fresh, fmt.Errorf("admit task %s: %w", t.ID, err)
-		}
-		if ok {
+		admit = append(admit, t)
+	}
+	fresh := 0
+	admitted, err := r.o.Store.Admit(ctx, admit, time.Now())
+	if err != nil {
+		return 0, fmt.Errorf("admit tasks: %w", err)
+	}
+	for i, t := range admit {
+		switch a := admitted[i]; {
+		case a.Err != nil:
+			r.o.Log.Error("a task of the list can't be taken up; it is left alone", "task", r.line(t.ID), "domain", t.Domain, "why", r.line(a.Err.Error()))
+		case a.OK:
 			fresh++
 			r.o.Log.Info("listed", "task", t.ID, "domain", t.Domain, "kind", string(t.Kind))
 			r.mu.Lock()
@@ -261,7 +263,7 @@ func (r *Runner) sayStuck(before string) string {
 
 // quiet reports whether nothing is under way and nothing falls due within Options.Wait.
 func (r *Runner) quiet(ctx context.Context) (bool, error) {
-	if r.busy() > 0 {
+	if r.busy() > 0 || r.reports.busy() > 0 {
 		return false, nil
 	}
 	horizon := time.Now().Add(r.o.Wait)
@@ -280,7 +282,7 @@ func (r *Runner) quiet(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	quiet, err := r.bulkQuiet(ctx, horizon)
-	return quiet && r.busy() == 0, err
+	return quiet && r.busy() == 0 && r.reports.busy() == 0, err
 }
 
 // untilQuiet waits until there may be nothing left to do, at most for wait.
@@ -292,16 +294,18 @@ func (r *Runner) untilQuiet(ctx context.Context, wait time.Duration, changed <-c
 		case <-r.appetite.hungry:
 			return nil
 		case <-changed:
-			done, err := r.quiet(ctx)
-			if err != nil && ctx.Err() == nil {
-				return err
-			}
-			if done {
-				return nil
-			}
+		case <-r.left:
+		case <-r.reports.ended:
 		case <-t.C:
 			return nil
 		case <-ctx.Done():
+			return nil
+		}
+		done, err := r.quiet(ctx)
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+		if done {
 			return nil
 		}
 	}

@@ -2,14 +2,16 @@ package runner
 
 import (
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/rollcall-run/rollcall/core"
 )
 
 // learnt is what a phase ended with and is not stored yet: it is stored with the
-// visit's next step in the ledger, and at the latest before anything else is done
-// outside. A crash in between is a crash before the phase had ended.
+// visit's next step in the ledger. Facts, and lines that say that something went
+// wrong, are stored at the latest before anything else is done outside: a crash in
+// between is a crash before the phase had ended.
 type learnt struct {
 	facts  core.Facts
 	events []core.Event
@@ -36,6 +38,22 @@ func (v *visit) learn(facts core.Facts, ev core.Event) {
 	v.learnt.facts = v.learnt.under(facts)
 	v.learnt.events = append(v.learnt.events, ev)
 	v.rec.Facts = v.rec.Facts.Merge(facts)
+}
+
+// pressing reports whether l must be stored before anything else is done outside.
+func (l learnt) pressing() bool {
+	return len(l.facts) > 0 || slices.ContainsFunc(l.events, func(ev core.Event) bool { return ev.Level == "WARN" || ev.Level == "ERROR" })
+}
+
+// keepPressing stores what must not wait for the next step.
+func (v *visit) keepPressing() error {
+	v.mu.Lock()
+	pressing := v.learnt.pressing()
+	v.mu.Unlock()
+	if !pressing {
+		return nil
+	}
+	return v.note(nil)
 }
 
 // keepLearnt stores what was learnt.

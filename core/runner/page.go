@@ -105,7 +105,7 @@ func (v *visit) dropPage() {
 // phase runs one phase of the driver. What comes back is the site's answer, or
 // the *core.Fault of a broken run.
 func (v *visit) phase(p core.Phase) (core.Outcome, error) {
-	if err := v.keepLearnt(); err != nil {
+	if err := v.keepPressing(); err != nil {
 		return core.Outcome{}, err
 	}
 	budget := newBudget(v.ctx, v.r.o.Limits.Phase)

@@ -113,6 +113,18 @@ func (v *visit) askNewSecrets() error {
 // choose makes the user name and the password that this sign-up uses durable,
 // where they differ from the task's own.
 func (v *visit) choose() error {
+	facts, no := v.chosen()
+	switch {
+	case no != nil:
+		return v.reject(*no)
+	case len(facts) == 0:
+		return nil
+	}
+	return v.note(facts)
+}
+
+// chosen is what choose stores, or the answer that there is nothing to choose.
+func (v *visit) chosen() (core.Facts, *core.Outcome) {
 	facts := core.Facts{}
 	limits := v.b.Manifest.Limits
 	if own := v.rec.Entity.Get(core.FieldUsername); !own.Empty() {
@@ -122,8 +134,8 @@ func (v *visit) choose() error {
 			name = v.r.o.Texts.Username(name, l, n)
 		}
 		if name == "" {
-			return v.reject(core.Outcome{Status: core.Rejected, Code: core.InvalidInput, Field: core.FieldUsername,
-				Reason: "no user name that the site accepts can be made of the task's"})
+			return nil, &core.Outcome{Status: core.Rejected, Code: core.InvalidInput, Field: core.FieldUsername,
+				Reason: "no user name that the site accepts can be made of the task's"}
 		}
 		if name != v.username().Reveal() {
 			facts[core.FactUsername] = core.Text(name)
@@ -133,7 +145,7 @@ func (v *visit) choose() error {
 		if l, ok := limits[core.FieldPassword]; ok {
 			made, err := v.r.o.Texts.Password(own, l)
 			if err != nil {
-				return v.reject(core.Outcome{Status: core.Rejected, Code: core.InvalidInput, Field: core.FieldPassword, Reason: err.Error()})
+				return nil, &core.Outcome{Status: core.Rejected, Code: core.InvalidInput, Field: core.FieldPassword, Reason: err.Error()}
 			}
 			if !made.Equal(own) {
 				v.guard(made)
@@ -141,10 +153,7 @@ func (v *visit) choose() error {
 			}
 		}
 	}
-	if len(facts) == 0 {
-		return nil
-	}
-	return v.note(facts)
+	return facts, nil
 }
 
 // The effective credentials: what was chosen or proved, else the task's.
@@ -152,8 +161,9 @@ func (v *visit) username() core.Value { return v.effective(core.FactUsername) }
 func (v *visit) email() core.Value    { return v.effective(core.FactEmail) }
 func (v *visit) password() core.Value { return v.effective(core.FactPassword) }
 
-func (v *visit) effective(name string) core.Value {
-	rec := v.record()
+func (v *visit) effective(name string) core.Value { return effective(v.record(), name) }
+
+func effective(rec core.Record, name string) core.Value {
 	if f := rec.Facts[name]; !f.Empty() {
 		return f
 	}
@@ -166,19 +176,31 @@ func (v *visit) effective(name string) core.Value {
 	return rec.Entity.Get(name)
 }
 
-// reserve books the identities. taken says that the same person's account is
-// another task's: it is adopted, not made.
-func (v *visit) reserve() (taken bool, err error) {
-	var ids []core.Identity
-	if e := v.email(); !e.Empty() {
-		ids = append(ids, core.Identity{Kind: core.FieldEmail, Value: e, KeepCase: v.b.Manifest.Limits[core.FieldEmail].KeepCase})
+// booking is what the sign-up uses, once facts are stored.
+func (v *visit) booking(facts core.Facts) core.Booking {
+	rec := v.record()
+	rec.Facts = rec.Facts.Merge(facts)
+	b := core.Booking{Password: effective(rec, core.FactPassword)}
+	add := func(kind string, val core.Value) {
+		if !val.Empty() {
+			b.Identities = append(b.Identities, core.Identity{Kind: kind, Value: val, KeepCase: v.b.Manifest.Limits[kind].KeepCase})
+		}
 	}
-	if u := v.username(); !u.Empty() {
-		ids = append(ids, core.Identity{Kind: core.FieldUsername, Value: u, KeepCase: v.b.Manifest.Limits[core.FieldUsername].KeepCase})
+	add(core.FieldEmail, effective(rec, core.FactEmail))
+	add(core.FieldUsername, effective(rec, core.FactUsername))
+	return b
+}
+
+// reserve books the identities, unless that came with the start. taken says that the
+// same person's account is another task's: it is adopted, not made.
+func (v *visit) reserve() (taken bool, err error) {
+	b := v.booking(nil)
+	if v.booked != nil && v.booked.Equal(b) {
+		return false, nil
 	}
 	ctx, cancel := v.ledger()
 	defer cancel()
-	err = v.r.o.Store.Reserve(ctx, v.rec.Lease, v.password(), ids)
+	err = v.r.o.Store.Reserve(ctx, v.rec.Lease, b)
 	var other *core.TakenError
 	switch {
 	case err == nil:

@@ -81,7 +81,16 @@ func (v *visit) written(p core.Phase, to core.State, o core.Outcome) error {
 		seen.LinkProfile = link
 		m.Account = &seen
 	}
-	return v.move(m)
+	after := v.record()
+	after.Facts, after.Fields = after.Facts.Merge(m.Facts), maps.Clone(after.Fields)
+	if after.Fields == nil {
+		after.Fields = map[string]string{}
+	}
+	maps.Copy(after.Fields, fields)
+	if m.Account != nil {
+		after.Account = m.Account
+	}
+	return v.finish(m, v.completion(after))
 }
 
 // readBack reads the profile logged-out, through the same egress rules: done is
@@ -122,36 +131,41 @@ func mentions(body []byte, site string) bool {
 }
 
 // complete makes the report of a finished task durable.
-func (v *visit) complete() error {
-	f := v.rec.Facts
-	rep := core.Report{Complete: true, LinkProfile: f[core.FactLinkProfile].Reveal(), Note: v.noteText()}
-	if rep.LinkProfile == "" && v.rec.Account != nil {
-		rep.LinkProfile = v.rec.Account.LinkProfile
+func (v *visit) complete() error { return v.finish(v.completion(v.record())) }
+
+// finish ends a task that was plainly done.
+func (v *visit) finish(moves ...core.Move) error {
+	err := v.move(moves...)
+	v.done = err == nil
+	return err
+}
+
+// completion is the move to the report of a finished task.
+func (v *visit) completion(rec core.Record) core.Move {
+	rep := core.Report{Complete: true, LinkProfile: rec.Facts[core.FactLinkProfile].Reveal(), Note: v.noteText(rec)}
+	if rep.LinkProfile == "" && rec.Account != nil {
+		rep.LinkProfile = rec.Account.LinkProfile
 	}
 	if rep.LinkProfile == "" {
 		// A connect task of an account that was not made here: its page is not known.
-		if b, err := v.r.o.Catalog.Lookup(v.rec.Domain); err == nil {
+		if b, err := v.r.o.Catalog.Lookup(v.domain); err == nil {
 			rep.LinkProfile = b.Base + "/"
 		}
 	}
 	differs := func(name string) core.Value {
-		if got := v.effective(name); !got.Equal(v.rec.Entity.Get(name)) {
+		if got := effective(rec, name); !got.Equal(rec.Entity.Get(name)) {
 			return got
 		}
 		return core.Value{}
 	}
 	rep.Email, rep.Username, rep.Password = differs(core.FactEmail), differs(core.FactUsername), differs(core.FactPassword)
-	if err := v.move(core.Move{To: core.Reporting, Report: &rep, Event: say("reporting complete")}); err != nil {
-		return err
-	}
-	v.done = true
-	return nil
+	return core.Move{To: core.Reporting, Report: &rep, Event: say("reporting complete")}
 }
 
 // fail makes the report of a failed task durable.
 func (v *visit) fail() error {
 	s := v.r.o.States
-	rep := core.Report{Status: s.RegisterFailed, Message: v.reason(), Note: v.noteText()}
+	rep := core.Report{Status: s.RegisterFailed, Message: v.reason(), Note: v.noteText(v.rec)}
 	switch {
 	case v.rec.Kind == core.Connect:
 		rep.Status = s.ConnectFailed
@@ -180,13 +194,13 @@ func (v *visit) reason() string {
 }
 
 // noteText is the driver's note and what became of the fields that were not simply set.
-func (v *visit) noteText() string {
+func (v *visit) noteText(rec core.Record) string {
 	var parts []string
-	if n := v.rec.Facts[core.FactNote].Reveal(); n != "" {
+	if n := rec.Facts[core.FactNote].Reveal(); n != "" {
 		parts = append(parts, n)
 	}
-	for _, name := range slices.Sorted(maps.Keys(v.rec.Fields)) {
-		if how := v.rec.Fields[name]; how != "set" && how != "kept" {
+	for _, name := range slices.Sorted(maps.Keys(rec.Fields)) {
+		if how := rec.Fields[name]; how != "set" && how != "kept" {
 			parts = append(parts, name+": "+how)
 		}
 	}

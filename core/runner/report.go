@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/rollcall-run/rollcall/core"
@@ -12,15 +11,6 @@ import (
 
 // lastReports is how long a runner that stops still delivers what is due.
 const lastReports = 5 * time.Second
-
-// reportLease is how many half leases a report is claimed for: the calls of a
-// delivery take one lease at most. Nothing renews the claim, so that a report whose
-// outcome could not be stored is due again by itself.
-const reportLease = 3
-
-// leastReports is how many reports may be on their way at the same time where there
-// are fewer slots: a task manager far away answers each late.
-const leastReports = 4
 
 // reporting delivers the outbox until stopping ends. Then the reports under way
 // and all that are due now still go out, for lastReports at most; now ends that too.
@@ -39,14 +29,10 @@ func (r *Runner) reporting(stopping, now context.Context) error {
 	})()
 	changed, unsubscribe := r.o.Store.Subscribe()
 	defer unsubscribe()
+	d := r.reports
+	d.open(ctx, stopping)
+	defer d.close()
 	var early early
-	reports := max(leastReports, r.o.Slots) // as many as there may be calls of start
-	free, failed := make(chan struct{}, reports), make(chan error, reports)
-	var under sync.WaitGroup
-	defer under.Wait()
-	for range reports {
-		free <- struct{}{}
-	}
 	for ctx.Err() == nil {
 		if left := r.pausing.left(); left > 0 {
 			if stopping.Err() != nil {
@@ -55,39 +41,33 @@ func (r *Runner) reporting(stopping, now context.Context) error {
 			r.pause(stopping, left)
 			continue
 		}
-		select {
-		case <-free:
-		case err := <-failed:
-			return err
-		case <-ctx.Done():
-			return nil
-		}
 		looked := time.Now()
-		item, err := r.o.Store.ClaimReport(ctx, r.o.Owner, r.o.Limits.Lease*reportLease/2)
-		if err == nil {
-			early.end()
-			under.Go(func() {
-				if err := r.delivered(ctx, stopping, item); err != nil {
-					failed <- err // before the token: whoever gets that one sees it
-				}
-				free <- struct{}{}
-			})
-			continue
-		}
-		free <- struct{}{}
-		if !errors.Is(err, core.ErrNothing) {
-			if stopping.Err() != nil {
-				return nil // the outbox is the ledger's: the next run delivers it
-			}
-			if err := r.patient(stopping, "report", err); err != nil {
+		next, err := r.o.Store.NextReport(ctx)
+		if err == nil && !next.IsZero() && !next.After(looked) {
+			select {
+			case <-d.free:
+			case err := <-d.failed:
 				return err
+			case <-ctx.Done():
+				return nil
 			}
-			continue
+			d.mu.Lock()
+			d.take()
+			d.mu.Unlock()
+			var item core.OutboxItem
+			if item, err = r.o.Store.ClaimReport(ctx, r.o.Owner, r.deliverLease()); err == nil {
+				early.end()
+				r.hand(item)
+				continue
+			}
+			d.give()
+			if errors.Is(err, core.ErrNothing) {
+				err = nil
+			}
 		}
 		if stopping.Err() != nil {
-			return nil
+			return nil // what is left is the ledger's: the next run delivers it
 		}
-		next, err := r.o.Store.NextReport(stopping)
 		if err != nil {
 			if err := r.patient(stopping, "report", err); err != nil {
 				return err
@@ -101,7 +81,7 @@ func (r *Runner) reporting(stopping, now context.Context) error {
 				return true
 			case <-due:
 			case <-stopping.Done():
-			case failure = <-failed:
+			case failure = <-d.failed:
 			}
 			return false
 		})

@@ -39,6 +39,8 @@ type Runner struct {
 	told   bool
 
 	wake    chan struct{} // a slot became free, or something else of our own changed
+	left    chan struct{} // gets a token after a visit has ended
+	reports *deliveries
 	visited sync.WaitGroup
 }
 
@@ -70,8 +72,11 @@ func New(o Options) (*Runner, error) {
 		visits: map[string]*visit{},
 		adrift: map[string]adrift{},
 		wake:   make(chan struct{}, 1),
-		bulks:  o.Bulks,
-		rebulk: make(chan struct{}), appetite: newAppetite(),
+		left:   make(chan struct{}, 1),
+		// As many as there may be calls of start.
+		reports: newDeliveries(max(leastReports, o.Slots)),
+		bulks:   o.Bulks,
+		rebulk:  make(chan struct{}), appetite: newAppetite(),
 		tally: Tally{Tasks: map[string]core.State{}, HeldBack: map[string]HeldBack{}},
 	}
 	r.now.Store(int64(o.Slots))
@@ -229,7 +234,11 @@ func (r *Runner) claim(ctx, hard context.Context, changed <-chan struct{}) error
 		return r.sleep(ctx, wait)
 	}
 	asked, looked := r.o.Egress.Now(), time.Now()
-	rec, err := r.o.Store.Claim(ctx, r.o.Owner, r.o.Limits.Lease)
+	begun := false
+	rec, err := r.o.Store.Claim(ctx, r.o.Owner, r.o.Limits.Lease, func(rec core.Record) (m core.Move, ok bool) {
+		m, begun = r.first(rec)
+		return m, begun
+	})
 	if err == nil {
 		r.early.end()
 		s, err := r.slot(ctx, rec.Domain)
@@ -239,6 +248,10 @@ func (r *Runner) claim(ctx, hard context.Context, changed <-chan struct{}) error
 		}
 		v := r.newVisit(hard, s, rec, asked+r.o.Limits.Lease)
 		r.visited.Go(func() {
+			if begun {
+				v.fresh = true
+				v.tell(core.Move{To: core.Starting, Event: starting})
+			}
 			v.run()
 			r.leave(v)
 			v.permit.release(r)
@@ -299,9 +312,12 @@ func (r *Runner) sleep(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
-func (r *Runner) nudge() {
+func (r *Runner) nudge() { ping(r.wake) }
+
+// ping leaves a token for whoever waits, one at most.
+func ping(c chan struct{}) {
 	select {
-	case r.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }

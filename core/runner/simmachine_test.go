@@ -201,13 +201,13 @@ func (s simStore) Beat(ctx context.Context, owner string, lease time.Duration) (
 	return held, err
 }
 
-func (s simStore) Admit(ctx context.Context, t core.Task, due time.Time) (ok bool, err error) {
-	err = through(s.m, "Admit "+t.ID, func() error { ok, err = s.Store.Admit(ctx, t, due); return err })
-	return ok, err
+func (s simStore) Admit(ctx context.Context, tasks []core.Task, due time.Time) (out []core.Admission, err error) {
+	err = through(s.m, "Admit", func() error { out, err = s.Store.Admit(ctx, tasks, due); return err })
+	return out, err
 }
 
-func (s simStore) Claim(ctx context.Context, owner string, lease time.Duration) (rec core.Record, err error) {
-	err = through(s.m, "Claim", func() error { rec, err = s.Store.Claim(ctx, owner, lease); return err })
+func (s simStore) Claim(ctx context.Context, owner string, lease time.Duration, first func(core.Record) (core.Move, bool)) (rec core.Record, err error) {
+	err = through(s.m, "Claim", func() error { rec, err = s.Store.Claim(ctx, owner, lease, first); return err })
 	return rec, err
 }
 
@@ -215,8 +215,8 @@ func (s simStore) Check(ctx context.Context, l core.Lease) error {
 	return through(s.m, "Check "+l.TaskID, func() error { return s.Store.Check(ctx, l) })
 }
 
-func (s simStore) Advance(ctx context.Context, l core.Lease, mv core.Move) (rec core.Record, err error) {
-	err = through(s.m, "Advance "+l.TaskID, func() error { rec, err = s.Store.Advance(ctx, l, mv); return err })
+func (s simStore) Advance(ctx context.Context, l core.Lease, moves ...core.Move) (rec core.Record, err error) {
+	err = through(s.m, "Advance "+l.TaskID, func() error { rec, err = s.Store.Advance(ctx, l, moves...); return err })
 	return rec, err
 }
 
@@ -228,8 +228,8 @@ func (s simStore) Defer(ctx context.Context, l core.Lease, due time.Time, broken
 	return through(s.m, "Defer "+l.TaskID, func() error { return s.Store.Defer(ctx, l, due, broken, ev) })
 }
 
-func (s simStore) Reserve(ctx context.Context, l core.Lease, p core.Value, ids []core.Identity) error {
-	return through(s.m, "Reserve "+l.TaskID, func() error { return s.Store.Reserve(ctx, l, p, ids) })
+func (s simStore) Reserve(ctx context.Context, l core.Lease, b core.Booking) error {
+	return through(s.m, "Reserve "+l.TaskID, func() error { return s.Store.Reserve(ctx, l, b) })
 }
 
 func (s simStore) ClaimReport(ctx context.Context, owner string, lease time.Duration) (it core.OutboxItem, err error) {

@@ -49,6 +49,7 @@ func (r *Runner) leave(v *visit) {
 	r.tally.Tasks[v.rec.ID] = v.rec.State
 	r.idle = append(r.idle, v.slot)
 	r.rest(v.slot)
+	ping(r.left)
 }
 
 func (r *Runner) closeSlots() {

@@ -10,6 +10,24 @@ import (
 	"github.com/rollcall-run/rollcall/core"
 )
 
+// starting is why a task that can be run now is in Starting.
+var starting = say("starting")
+
+// first makes the intent to start durable together with the claim, where nothing but
+// the catalog has a say in it.
+func (r *Runner) first(rec core.Record) (core.Move, bool) {
+	if rec.State != core.Ready || rec.Kind == core.Connect {
+		return core.Move{}, false
+	}
+	b, err := r.o.Catalog.Lookup(rec.Domain)
+	if err != nil {
+		return core.Move{}, false
+	}
+	m := core.Move{To: core.Starting, Driver: b.Driver, Digest: b.Digest, Event: starting}
+	m.Event.Kind = "state"
+	return m, true
+}
+
 // begin makes the intent to start durable, for a task that can be run now.
 func (v *visit) begin() error {
 	if err := v.bind(); err != nil {
@@ -26,7 +44,7 @@ func (v *visit) begin() error {
 		}
 	}
 	v.fresh = true
-	return v.move(core.Move{To: core.Starting, Driver: v.b.Driver, Digest: v.b.Digest, Event: say("starting")})
+	return v.move(core.Move{To: core.Starting, Driver: v.b.Driver, Digest: v.b.Digest, Event: starting})
 }
 
 // startable reports whether the server's status is the one that start takes.
@@ -55,7 +73,7 @@ func (v *visit) start() error {
 	switch {
 	case err == nil:
 		v.r.appetite.begin()
-		return v.move(core.Move{To: core.Prepared, Event: say("started")})
+		return v.started()
 	case errors.Is(err, core.ErrGone):
 		return v.move(core.Move{To: core.Dropped, Event: say("the task manager no longer knows the task")})
 	case errors.As(err, &refusal):
@@ -64,6 +82,34 @@ func (v *visit) start() error {
 		return v.readStart(ctx, nil)
 	}
 	return v.startLater(err)
+}
+
+// started makes durable that the start took effect, together with what a sign-up
+// will use, where it is sure that one follows.
+func (v *visit) started() error {
+	m := core.Move{To: core.Prepared, Event: say("started")}
+	if err := v.bind(); err == nil && v.signsUp() {
+		facts, no := v.chosen()
+		if no == nil {
+			b := v.booking(facts)
+			m.Facts, m.Book = facts, &b
+		}
+	}
+	err := v.move(m)
+	if taken := (*core.TakenError)(nil); errors.As(err, &taken) {
+		m.Book = nil // prepared meets the same, and says what follows from it
+		err = v.move(m)
+	}
+	if err == nil {
+		v.booked = m.Book
+	}
+	return err
+}
+
+// signsUp reports whether a task that has just been started can do nothing but sign up.
+func (v *visit) signsUp() bool {
+	rec := v.rec
+	return rec.Kind != core.Connect && rec.Round == 1 && rec.Account == nil && rec.Intent == nil && v.missing() == ""
 }
 
 // readStart decides by the task's own state after a refused or ambiguous start.

@@ -45,6 +45,7 @@ type visit struct {
 	cut      int                 // length that about was cut to, 0 when it was not
 	ended    bool                // the lease was given back
 	fresh    bool                // this visit made the intent to start durable
+	booked   *core.Booking       // by this visit, when the task was started
 	asked    bool                // the phase under way has asked a person, who did not come in time
 	release  []func()            // of the redactor
 	files    string              // the directory of fitted images, removed at the end of the visit
@@ -215,16 +216,25 @@ func (v *visit) unpark() error {
 	return v.move(core.Move{To: core.Failed, FreeIdentities: v.rec.Account == nil, Event: say("nobody answered in time")})
 }
 
-// move advances the task and keeps the record that comes back.
-func (v *visit) move(m core.Move) error {
-	if m.Event.Kind == "" {
-		m.Event.Kind = "state"
+// move advances the task, along several edges together where it is given several
+// moves, and keeps the record that comes back. A report is delivered right away
+// where there is room for one more.
+func (v *visit) move(moves ...core.Move) error {
+	for i := range moves {
+		m := &moves[i]
+		if m.Event.Kind == "" {
+			m.Event.Kind = "state"
+		}
+		m.Event.Text = v.r.line(m.Event.Text)
+		m.Event.Phase = m.Phase
+		m.Fault = v.r.line(m.Fault)
 	}
-	m.Event.Text = v.r.line(m.Event.Text)
-	m.Event.Phase = m.Phase
-	m.Fault = v.r.line(m.Fault)
-	if m.To.Releases() {
+	first, last := &moves[0], &moves[len(moves)-1]
+	if last.To.Releases() {
 		v.slot.gate.Shut() // before anyone else may have the task
+	}
+	if last.To == core.Reporting && v.r.pausing.left() == 0 && v.r.reports.reserve() {
+		last.Deliver = v.r.deliverLease()
 	}
 	// A move that follows an effect must be written although the phase's own
 	// context has ended; the lease decides whether it may.
@@ -233,21 +243,38 @@ func (v *visit) move(m core.Move) error {
 	v.write.Lock()
 	defer v.write.Unlock()
 	l := v.takeLearnt()
-	m.Facts, m.Events = l.under(m.Facts), append(l.events, m.Events...)
-	rec, err := v.r.o.Store.Advance(ctx, v.record().Lease, m)
+	facts, events := first.Facts, first.Events
+	first.Facts, first.Events = l.under(facts), append(l.events, events...)
+	rec, err := v.r.o.Store.Advance(ctx, v.record().Lease, moves...)
+	if last.Deliver > 0 {
+		if err == nil {
+			v.r.hand(*rec.Delivery)
+			rec.Delivery = nil
+		} else {
+			v.r.reports.give()
+		}
+	}
 	if err != nil {
 		v.giveLearnt(l)
-		return fmt.Errorf("move the task to %s: %w", m.To, err)
+		first.Facts, first.Events = facts, events
+		return fmt.Errorf("move the task to %s: %w", last.To, err)
 	}
 	v.mu.Lock()
 	v.rec = rec
 	v.mu.Unlock()
-	v.log.Info("state", "state", string(m.To), "phase", string(m.Phase), "reason", m.Event.Text)
-	v.r.notice(Notice{Task: rec.ID, Domain: rec.Domain, State: m.To, Text: m.Event.Text, Slot: v.slot.name})
-	if m.To.Releases() {
+	for _, m := range moves {
+		v.tell(m)
+	}
+	if last.To.Releases() {
 		v.ended = true
 	}
 	return nil
+}
+
+// tell says that the task was moved.
+func (v *visit) tell(m core.Move) {
+	v.log.Info("state", "state", string(m.To), "phase", string(m.Phase), "reason", m.Event.Text)
+	v.r.notice(Notice{Task: v.id, Domain: v.domain, State: m.To, Text: m.Event.Text, Slot: v.slot.name})
 }
 
 // later gives the lease back without a move.

@@ -12,7 +12,7 @@ func testClaims(t *testing.T, open Opener) {
 	t.Run("the oldest due task of a site is first", func(t *testing.T) {
 		r := newRoom(t, open)
 		for i, id := range []string{"c", "a", "b"} {
-			ok, err := r.Admit(r.ctx, newTask(id, site), r.clock.Now().Add(time.Duration(i)*time.Second))
+			ok, err := Admit(r.ctx, r, newTask(id, site), r.clock.Now().Add(time.Duration(i)*time.Second))
 			r.must(err)
 			equal(r, "admitted", ok, true)
 		}
@@ -28,7 +28,7 @@ func testClaims(t *testing.T, open Opener) {
 		r.must(err)
 		equal(r, "next of an empty ledger", next, time.Time{})
 		due := r.clock.Now().Add(5 * time.Minute)
-		_, err = r.Admit(r.ctx, newTask("1", site), due)
+		_, err = Admit(r.ctx, r, newTask("1", site), due)
 		r.must(err)
 		r.nothing(owner)
 		next, err = r.NextDue(r.ctx, owner)

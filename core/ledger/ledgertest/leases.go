@@ -20,7 +20,7 @@ func (r *room) withLease() map[string]func(core.Lease) error {
 		},
 		"Defer": func(l core.Lease) error { return r.Defer(r.ctx, l, time.Time{}, true, core.Event{Text: "x"}) },
 		"Reserve": func(l core.Lease) error {
-			return r.Reserve(r.ctx, l, core.Secret("p"), []core.Identity{{Kind: core.FieldEmail, Value: core.Text("a@b.example")}})
+			return r.Reserve(r.ctx, l, core.Booking{Password: core.Secret("p"), Identities: []core.Identity{{Kind: core.FieldEmail, Value: core.Text("a@b.example")}}})
 		},
 		"OpenAsk": func(l core.Lease) error {
 			_, _, _, err := r.OpenAsk(r.ctx, l, ask, r.clock.Now().Add(time.Hour))

@@ -3,6 +3,7 @@ package ledgertest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -133,19 +134,30 @@ func (m *Memory) write(ctx context.Context, l core.Lease, f func(t *row, now tim
 }
 
 // Advance implements core.Store.
-func (m *Memory) Advance(ctx context.Context, l core.Lease, mv core.Move) (core.Record, error) {
+func (m *Memory) Advance(ctx context.Context, l core.Lease, moves ...core.Move) (core.Record, error) {
+	if len(moves) == 0 {
+		return core.Record{}, errors.New("no move")
+	}
 	var rec core.Record
 	err := m.write(ctx, l, func(t *row, now time.Time) error {
-		err := m.move(t, mv, now)
+		for i, mv := range moves {
+			if i > 0 && moves[i-1].To.Releases() {
+				return fmt.Errorf("task %s: a move to %s follows one that gave the lease back", l.TaskID, mv.To)
+			}
+			if err := m.move(t, mv, now); err != nil {
+				return err
+			}
+		}
 		rec = t.rec
-		return err
+		t.rec.Delivery = nil
+		return nil
 	})
 	if err != nil {
 		return core.Record{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if mv.To.Releases() {
+	if moves[len(moves)-1].To.Releases() {
 		m.changed()
 	}
 	return rec, nil
@@ -154,7 +166,7 @@ func (m *Memory) Advance(ctx context.Context, l core.Lease, mv core.Move) (core.
 // move applies a move to a copy of a row. Everything that can fail comes before
 // anything outside the row is changed.
 func (m *Memory) move(t *row, mv core.Move, now time.Time) error {
-	r := &t.rec
+	r, owner := &t.rec, t.rec.Lease.Owner
 	if err := r.State.Move(mv.To); err != nil {
 		return err
 	}
@@ -169,6 +181,11 @@ func (m *Memory) move(t *row, mv core.Move, now time.Time) error {
 	}
 	if err := m.intent(t, mv, now); err != nil {
 		return err
+	}
+	if mv.Book != nil {
+		if err := m.book(t, *mv.Book); err != nil {
+			return err
+		}
 	}
 	t.place(mv, now)
 	if len(mv.Facts) > 0 {
@@ -203,7 +220,13 @@ func (m *Memory) move(t *row, mv core.Move, now time.Time) error {
 	if mv.Report != nil {
 		r.Done = mv.Report.Complete
 		m.numbers++
-		m.outbox = append(m.outbox, &outRow{next: now, item: core.OutboxItem{ID: m.numbers, TaskID: r.ID, Kind: r.Kind, Report: *mv.Report, Created: now}})
+		out := &outRow{next: now, item: core.OutboxItem{ID: m.numbers, TaskID: r.ID, Kind: r.Kind, Report: *mv.Report, Created: now}}
+		if mv.Deliver > 0 {
+			out.item.Owner, out.item.Epoch, out.expires = owner, 1, now.Add(mv.Deliver)
+			it := out.item
+			r.Delivery = &it
+		}
+		m.outbox = append(m.outbox, out)
 	}
 	if mv.To == core.Reporting || mv.To.Final() {
 		m.closeAsks(r.ID, "")
@@ -370,9 +393,4 @@ func (m *Memory) Defer(ctx context.Context, l core.Lease, due time.Time, broken 
 		m.changed()
 		return nil
 	})
-}
-
-// Check implements core.Store.
-func (m *Memory) Check(ctx context.Context, l core.Lease) error {
-	return m.write(ctx, l, func(*row, time.Time) error { return nil })
 }

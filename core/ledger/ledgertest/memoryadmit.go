@@ -16,34 +16,36 @@ import (
 )
 
 // Reserve implements core.Store.
-func (m *Memory) Reserve(ctx context.Context, l core.Lease, password core.Value, ids []core.Identity) error {
-	return m.write(ctx, l, func(t *row, _ time.Time) error {
-		names := map[string]string{}
-		for _, id := range ids {
-			names[id.Kind] = normal(id.Value.Reveal(), id.KeepCase)
+func (m *Memory) Reserve(ctx context.Context, l core.Lease, b core.Booking) error {
+	return m.write(ctx, l, func(t *row, _ time.Time) error { return m.book(t, b) })
+}
+
+func (m *Memory) book(t *row, b core.Booking) error {
+	names := map[string]string{}
+	for _, id := range b.Identities {
+		names[id.Kind] = normal(id.Value.Reveal(), id.KeepCase)
+	}
+	secrets := names[core.FieldEmail] + "\n" + names[core.FieldUsername] + "\n" + b.Password.Reveal()
+	key := func(id core.Identity) string {
+		return t.rec.Domain + "\n" + id.Kind + "\n" + normal(id.Value.Reveal(), id.KeepCase)
+	}
+	for _, id := range b.Identities {
+		other, booked := m.identities[key(id)]
+		if names[id.Kind] == "" || !booked || other.task == t.rec.ID {
+			continue
 		}
-		secrets := names[core.FieldEmail] + "\n" + names[core.FieldUsername] + "\n" + password.Reveal()
-		key := func(id core.Identity) string {
-			return t.rec.Domain + "\n" + id.Kind + "\n" + normal(id.Value.Reveal(), id.KeepCase)
+		e := &core.TakenError{Kind: id.Kind, TaskID: other.task, SameCredentials: other.task != "" && other.secrets == secrets}
+		if o := m.tasks[other.task]; o != nil {
+			e.Proved = o.rec.Account != nil
 		}
-		for _, id := range ids {
-			other, booked := m.identities[key(id)]
-			if names[id.Kind] == "" || !booked || other.task == t.rec.ID {
-				continue
-			}
-			e := &core.TakenError{Kind: id.Kind, TaskID: other.task, SameCredentials: other.task != "" && other.secrets == secrets}
-			if o := m.tasks[other.task]; o != nil {
-				e.Proved = o.rec.Account != nil
-			}
-			return e
+		return e
+	}
+	for _, id := range b.Identities {
+		if names[id.Kind] != "" {
+			m.identities[key(id)] = booking{t.rec.ID, secrets}
 		}
-		for _, id := range ids {
-			if names[id.Kind] != "" {
-				m.identities[key(id)] = booking{t.rec.ID, secrets}
-			}
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // normal is the form in which two spellings of one name are equal.
@@ -120,7 +122,15 @@ func (m *Memory) Look(_ context.Context, tasks []core.Task) (map[string]core.Kno
 }
 
 // Admit implements core.Store.
-func (m *Memory) Admit(_ context.Context, in core.Task, due time.Time) (bool, error) {
+func (m *Memory) Admit(_ context.Context, tasks []core.Task, due time.Time) ([]core.Admission, error) {
+	out := make([]core.Admission, len(tasks))
+	for i, t := range tasks {
+		out[i].OK, out[i].Err = m.admit(t, due)
+	}
+	return out, nil
+}
+
+func (m *Memory) admit(in core.Task, due time.Time) (bool, error) {
 	entity, err := says(in)
 	if err == nil && (in.ID == "" || in.Domain == "") {
 		err = errors.New("a task needs an id and a domain")

@@ -192,7 +192,7 @@ func (m *Memory) next(domain string, now time.Time) (id string, wake time.Time) 
 }
 
 // Claim implements core.Store.
-func (m *Memory) Claim(ctx context.Context, owner string, lease time.Duration) (core.Record, error) {
+func (m *Memory) Claim(ctx context.Context, owner string, lease time.Duration, first func(core.Record) (core.Move, bool)) (core.Record, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -217,15 +217,26 @@ func (m *Memory) Claim(ctx context.Context, owner string, lease time.Duration) (
 	}
 	s, t := m.site(from), *m.tasks[best]
 	lim, _ := m.limits(from, now)
+	fresh := t.rec.State == core.Ready
+	t.rec.Lease = core.Lease{TaskID: best, Owner: owner, Epoch: t.rec.Lease.Epoch + 1}
+	t.rec.Due, t.expires = now, now.Add(lease)
+	if first != nil {
+		if mv, ok := first(t.rec); ok {
+			if mv.To.Releases() {
+				return core.Record{}, fmt.Errorf("task %s: a claim that moves to %s gives back what it takes", best, mv.To)
+			}
+			if err := m.move(&t, mv, now); err != nil {
+				return core.Record{}, err
+			}
+		}
+	}
 	if today := now.Unix() / 86400; s.day != today {
 		s.day, s.today = today, 0
 	}
-	if t.rec.State == core.Ready {
+	if fresh {
 		s.today++
 	}
 	s.notBefore = now.Add(lim.Every)
-	t.rec.Lease = core.Lease{TaskID: best, Owner: owner, Epoch: t.rec.Lease.Epoch + 1}
-	t.rec.Due, t.expires = now, now.Add(lease)
 	m.tasks[best] = &t
 	return t.rec, nil
 }

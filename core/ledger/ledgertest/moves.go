@@ -23,7 +23,7 @@ func testMoves(t *testing.T, open Opener) {
 				if !to.Releases() && to != core.Ready {
 					r.must(r.Defer(r.ctx, rec.Lease, time.Time{}, false, core.Event{})) // out of the way of the next
 				} else if to == core.Ready {
-					rec, err := r.Claim(r.ctx, owner, lease)
+					rec, err := r.Claim(r.ctx, owner, lease, nil)
 					if err == nil {
 						r.must(r.Defer(r.ctx, rec.Lease, time.Time{}, false, core.Event{}))
 					}
@@ -168,7 +168,7 @@ func testMoves(t *testing.T, open Opener) {
 		}
 		bad := newTask("2", site)
 		bad.Entity = bad.Entity.With(core.FieldPassword, core.Secret("p\xff"))
-		if _, err := r.Admit(r.ctx, bad, time.Time{}); err == nil {
+		if _, err := Admit(r.ctx, r, bad, time.Time{}); err == nil {
 			t.Fatal("a password that is not UTF-8 was taken")
 		}
 	})

@@ -19,7 +19,7 @@ func testRounds(t *testing.T, open Opener) {
 			}
 			id := string(rune('a' + i))
 			rec := r.reach(id, s)
-			ok, err := r.Admit(r.ctx, newTask(id, site), time.Time{})
+			ok, err := Admit(r.ctx, r, newTask(id, site), time.Time{})
 			r.must(err)
 			equal(r, "admitted in "+string(s), ok, false)
 			equal(r, "record", r.task(id), rec)
@@ -52,7 +52,7 @@ func testRounds(t *testing.T, open Opener) {
 			due := r.clock.Now().Add(time.Minute)
 			again := newTask("1", site)
 			again.RequestID = "r2"
-			ok, err := r.Admit(r.ctx, again, due)
+			ok, err := Admit(r.ctx, r, again, due)
 			r.must(err)
 			equal(r, "admitted", ok, true)
 			r.nothing(owner)
@@ -121,7 +121,7 @@ func testRounds(t *testing.T, open Opener) {
 	t.Run("a known id on another site is refused", func(t *testing.T) {
 		r := newRoom(t, open)
 		r.reach("1", core.Dropped)
-		if ok, err := r.Admit(r.ctx, newTask("1", "other.example.org"), time.Time{}); err == nil || ok {
+		if ok, err := Admit(r.ctx, r, newTask("1", "other.example.org"), time.Time{}); err == nil || ok {
 			t.Fatalf("admitted %v, error %v", ok, err)
 		}
 		equal(r, "state", r.task("1").State, core.Dropped)
@@ -222,48 +222,48 @@ func testIdentities(t *testing.T, open Opener) {
 	}
 	t.Run("a name is booked once, however it is written", func(t *testing.T) {
 		r, one, other := two(t)
-		r.must(r.Reserve(r.ctx, one, core.Secret("p"), []core.Identity{mail("Ánh@X.org"), name("Anh", true)}))
-		r.must(r.Reserve(r.ctx, one, core.Secret("p"), []core.Identity{mail("ánh@x.org")}))
-		taken(r, r.Reserve(r.ctx, other, core.Secret("p"), []core.Identity{name("bao", false), mail("A\u0301NH@x.ORG")}),
+		r.must(r.Reserve(r.ctx, one, core.Booking{Password: core.Secret("p"), Identities: []core.Identity{mail("Ánh@X.org"), name("Anh", true)}}))
+		r.must(r.Reserve(r.ctx, one, core.Booking{Password: core.Secret("p"), Identities: []core.Identity{mail("ánh@x.org")}}))
+		taken(r, r.Reserve(r.ctx, other, core.Booking{Password: core.Secret("p"), Identities: []core.Identity{name("bao", false), mail("A\u0301NH@x.ORG")}}),
 			core.TakenError{Kind: core.FieldEmail, TaskID: "1"})
 		// Nothing was booked by the attempt that failed.
-		r.must(r.Reserve(r.ctx, one, core.Secret("p"), []core.Identity{name("bao", false)}))
+		r.must(r.Reserve(r.ctx, one, core.Booking{Password: core.Secret("p"), Identities: []core.Identity{name("bao", false)}}))
 		// Where case counts, the other spelling is another name.
-		r.must(r.Reserve(r.ctx, other, core.Secret("p"), []core.Identity{name("anh", true)}))
+		r.must(r.Reserve(r.ctx, other, core.Booking{Password: core.Secret("p"), Identities: []core.Identity{name("anh", true)}}))
 	})
 	t.Run("the same credentials and a proved account are told", func(t *testing.T) {
 		r, one, other := two(t)
 		ids := []core.Identity{mail("a@x.org"), name("a", false)}
-		r.must(r.Reserve(r.ctx, one, core.Secret("p"), ids))
-		taken(r, r.Reserve(r.ctx, other, core.Secret("p"), ids), core.TakenError{Kind: core.FieldEmail, TaskID: "1", SameCredentials: true})
-		taken(r, r.Reserve(r.ctx, other, core.Secret("q"), ids), core.TakenError{Kind: core.FieldEmail, TaskID: "1"})
+		r.must(r.Reserve(r.ctx, one, core.Booking{Password: core.Secret("p"), Identities: ids}))
+		taken(r, r.Reserve(r.ctx, other, core.Booking{Password: core.Secret("p"), Identities: ids}), core.TakenError{Kind: core.FieldEmail, TaskID: "1", SameCredentials: true})
+		taken(r, r.Reserve(r.ctx, other, core.Booking{Password: core.Secret("q"), Identities: ids}), core.TakenError{Kind: core.FieldEmail, TaskID: "1"})
 		r.advance(one, r.move("1", core.Confirmed))
-		taken(r, r.Reserve(r.ctx, other, core.Secret("p"), ids), core.TakenError{Kind: core.FieldEmail, TaskID: "1", SameCredentials: true, Proved: true})
+		taken(r, r.Reserve(r.ctx, other, core.Booking{Password: core.Secret("p"), Identities: ids}), core.TakenError{Kind: core.FieldEmail, TaskID: "1", SameCredentials: true, Proved: true})
 	})
 	t.Run("another site's names are its own", func(t *testing.T) {
 		r, one, _ := two(t)
-		r.must(r.Reserve(r.ctx, one, core.Secret("p"), []core.Identity{mail("a@x.org")}))
+		r.must(r.Reserve(r.ctx, one, core.Booking{Password: core.Secret("p"), Identities: []core.Identity{mail("a@x.org")}}))
 		r.must(r.PutSites(r.ctx, owner, []core.SiteLimits{limits("b.org", 1)}))
 		r.admitTask(newTask("3", "b.org"))
-		r.must(r.Reserve(r.ctx, r.claim().Lease, core.Secret("p"), []core.Identity{mail("a@x.org")}))
+		r.must(r.Reserve(r.ctx, r.claim().Lease, core.Booking{Password: core.Secret("p"), Identities: []core.Identity{mail("a@x.org")}}))
 	})
 	t.Run("a failure without an account frees the names", func(t *testing.T) {
 		r, one, other := two(t)
 		ids := []core.Identity{mail("a@x.org"), name("a", false)}
-		r.must(r.Reserve(r.ctx, one, core.Secret("p"), ids))
+		r.must(r.Reserve(r.ctx, one, core.Booking{Password: core.Secret("p"), Identities: ids}))
 		r.advance(one, core.Move{To: core.Failed, FreeIdentities: true})
-		r.must(r.Reserve(r.ctx, other, core.Secret("p"), ids))
+		r.must(r.Reserve(r.ctx, other, core.Booking{Password: core.Secret("p"), Identities: ids}))
 	})
 	t.Run("a tombstone keeps a name booked", func(t *testing.T) {
 		r, one, other := two(t)
 		ids := []core.Identity{mail("a@x.org")}
-		r.must(r.Reserve(r.ctx, one, core.Secret("p"), ids))
+		r.must(r.Reserve(r.ctx, one, core.Booking{Password: core.Secret("p"), Identities: ids}))
 		rec := r.advance(one, core.Move{To: core.Failed})
 		rec = r.step(rec, core.Reporting)
 		r.step(rec, core.Reported)
 		n, err := r.Retain(r.ctx, r.clock.Now().Add(time.Second))
 		r.must(err)
 		equal(r, "deleted", n, 1)
-		taken(r, r.Reserve(r.ctx, other, core.Secret("p"), ids), core.TakenError{Kind: core.FieldEmail})
+		taken(r, r.Reserve(r.ctx, other, core.Booking{Password: core.Secret("p"), Identities: ids}), core.TakenError{Kind: core.FieldEmail})
 	})
 }

@@ -23,7 +23,7 @@ func Run(t *testing.T, open Opener) {
 	}{
 		{"moves", testMoves}, {"leases", testLeases}, {"claims", testClaims}, {"limits", testLimits}, {"sites", testSites},
 		{"rounds", testRounds}, {"identities", testIdentities}, {"intents", testIntents}, {"reports", testReports},
-		{"asks", testAsks}, {"people", testPeople}, {"keeping", testKeeping},
+		{"together", testTogether}, {"asks", testAsks}, {"people", testPeople}, {"keeping", testKeeping},
 	} {
 		t.Run(g.name, func(t *testing.T) { g.test(t, open) })
 	}
@@ -126,7 +126,7 @@ func (r *room) admit(ids ...string) {
 
 func (r *room) admitTask(t core.Task) {
 	r.Helper()
-	ok, err := r.Admit(r.ctx, t, time.Time{})
+	ok, err := Admit(r.ctx, r, t, time.Time{})
 	r.must(err)
 	equal(r, "admitted "+t.ID, ok, true)
 }
@@ -135,7 +135,7 @@ func (r *room) claim() core.Record { r.Helper(); return r.claimFor(owner) }
 
 func (r *room) claimFor(owner string) core.Record {
 	r.Helper()
-	rec, err := r.Claim(r.ctx, owner, lease)
+	rec, err := r.Claim(r.ctx, owner, lease, nil)
 	if err != nil {
 		next, _ := r.NextDue(r.ctx, owner)
 		r.Fatalf("claim for %s: %v; next due %v, now %v", owner, err, next, r.clock.Now())
@@ -145,7 +145,7 @@ func (r *room) claimFor(owner string) core.Record {
 
 func (r *room) nothing(owner string) {
 	r.Helper()
-	rec, err := r.Claim(r.ctx, owner, lease)
+	rec, err := r.Claim(r.ctx, owner, lease, nil)
 	if !errors.Is(err, core.ErrNothing) {
 		r.Fatalf("claim gave task %q and error %v, want none", rec.ID, err)
 	}
