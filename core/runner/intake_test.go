@@ -116,3 +116,45 @@ func TestATaskThatIsQueuedAnewByTheLastReportRuns(t *testing.T) {
 		t.Errorf("the task is %s after %d retries: the run ended with it queued", snap.Status, snap.Retries)
 	}
 }
+
+// movedTask lists a task that ended as waiting again, for another site.
+type movedTask struct {
+	core.TaskManager
+	id, domain string
+}
+
+func (m *movedTask) List(ctx context.Context, limit int) (core.Listing, error) {
+	page, err := m.TaskManager.List(ctx, limit)
+	if err != nil {
+		return page, err
+	}
+	l, err := m.Get(ctx, m.id)
+	page.Tasks = append([]core.Listed{l}, page.Tasks...)
+	return page, err
+}
+
+func (m *movedTask) Get(ctx context.Context, id string) (core.Listed, error) {
+	l, err := m.TaskManager.Get(ctx, id)
+	if id == m.id {
+		l.Task.Domain, l.Status = m.domain, sandbox.StateRegister
+	}
+	return l, err
+}
+
+// TestATaskThatMovedToAnotherSiteIsNoObstacle: it is left alone, the others are run.
+func TestATaskThatMovedToAnotherSiteIsNoObstacle(t *testing.T) {
+	h := newHouse(t, sandbox.Options{})
+	h.add(task("moved"))
+	h.run()
+	h.add(task("t1"), task("t2"))
+	h.opts.Manager = &movedTask{TaskManager: h.opts.Manager, id: "moved", domain: "www." + domain}
+	h.run()
+	for _, id := range []string{"t1", "t2"} {
+		if got := h.status(id); got != sandbox.StateProfiled {
+			t.Errorf("task %s is %s", id, got)
+		}
+	}
+	if rec, err := h.store.Task(t.Context(), "moved"); err != nil || rec.Domain != domain || rec.Round != 1 {
+		t.Errorf("the moved task is on %s in round %d, %v", rec.Domain, rec.Round, err)
+	}
+}
