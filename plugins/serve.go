@@ -66,8 +66,13 @@ func DialOptions() []grpc.DialOption {
 		grpc.MaxCallRecvMsgSize(proto.MaxMessage), grpc.MaxCallSendMsgSize(proto.MaxMessage))}
 }
 
+// handlers is how many goroutines a server keeps for its calls. One whose stack has
+// grown serves the next call too, and more are made where calls wait inside of others.
+const handlers = 4
+
 func newServer(opts []grpc.ServerOption) *grpc.Server {
-	return grpc.NewServer(append(opts, grpc.MaxRecvMsgSize(proto.MaxMessage), grpc.MaxSendMsgSize(proto.MaxMessage))...)
+	return grpc.NewServer(append(opts, grpc.NumStreamWorkers(handlers),
+		grpc.MaxRecvMsgSize(proto.MaxMessage), grpc.MaxSendMsgSize(proto.MaxMessage))...)
 }
 
 // Host runs drivers by reference. A worker process serves one, and Client is one.
