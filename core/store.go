@@ -50,10 +50,9 @@ type Store interface {
 	// NextDue is when a claim by owner may succeed without any further change;
 	// zero when nothing is due at all. Now or earlier means claim at once.
 	NextDue(ctx context.Context, owner string) (time.Time, error)
-	// Check re-reads the lease; it is called right before an irreversible action.
-	Check(ctx context.Context, l Lease) error
 	// Advance moves a task along edges of the chart, with everything in the moves, in
-	// one transaction. A wrong edge is *EdgeError. No move but the last releases the lease.
+	// one transaction, in which the lease is read again: ErrLeaseLost when it is not
+	// the owner's any more. A wrong edge is *EdgeError. No move but the last releases the lease.
 	Advance(ctx context.Context, l Lease, moves ...Move) (Record, error)
 	// Note merges facts or adds an event without a move.
 	Note(ctx context.Context, l Lease, facts Facts, ev ...Event) error

@@ -74,6 +74,7 @@ func (x *tx) claimAt(s site, owner string, lease time.Duration, first func(core.
 	if wait := max(s.notBefore, s.pausedUntil); wait > s.now {
 		return nil, x.lookAgain(s, wait)
 	}
+	x.expect(siteQuery, s.domain, s.now)
 	lim, err := x.limits(s.domain, s.now)
 	if err != nil {
 		return nil, err
@@ -100,6 +101,7 @@ func (x *tx) claimAt(s site, owner string, lease time.Duration, first func(core.
 		return nil, x.lookAgain(s, next.wake)
 	}
 	id := next.id
+	x.expectFill(id)
 	t, err := x.holdAs(`SELECT CAST($2 AS BIGINT), `+taskColumns+` FROM task t WHERE t.id = $1 AND t.wake <= $2 {for update skip}`, id, s.now)
 	if errors.Is(err, core.ErrUnknownTask) {
 		return nil, x.lookAgain(s, s.now+lockedAgain) // somebody is changing it this moment
@@ -293,25 +295,4 @@ func (l *Ledger) NextDue(ctx context.Context, owner string) (time.Time, error) {
 		return err
 	})
 	return at(ready), err
-}
-
-// Check implements core.Store.
-func (l *Ledger) Check(ctx context.Context, lease core.Lease) error {
-	return l.read(ctx, "check the lease of task "+lease.TaskID, func(x *tx) error {
-		var (
-			now     int64
-			owner   string
-			epoch   int64
-			expires sql.NullInt64
-		)
-		found, err := x.first([]any{&now, &owner, &epoch, &expires},
-			`SELECT {now}, owner, epoch, expires FROM task WHERE id = $2`, l.clock(), lease.TaskID)
-		if err != nil {
-			return err
-		}
-		if !found || owner == "" || owner != lease.Owner || epoch != lease.Epoch || expires.Int64 <= now {
-			return core.ErrLeaseLost
-		}
-		return nil
-	})
 }

@@ -39,12 +39,57 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
+// statements is what a transaction, or somebody who reads, runs.
+type statements interface {
+	exec(ctx context.Context, query string, args ...any) (rows int64, err error)
+	// row runs a query of one row, at Scan. sql.ErrNoRows when there is none.
+	row(ctx context.Context, query string, args ...any) scanner
+	// each calls f for every row of the answer.
+	each(ctx context.Context, f func(scan func(...any) error) error, query string, args ...any) error
+}
+
+// scanner is *sql.Row, or works like it.
+type scanner interface{ Scan(dest ...any) error }
+
 // writer runs the statements of a write transaction.
 type writer interface {
-	querier
+	statements
 	// later runs a statement at the latest when the transaction commits, after
 	// the ones put off before it. Its failure fails the transaction.
 	later(ctx context.Context, query string, args ...any) error
+	// expect says which row will be asked for after the next one. Both are asked for
+	// together where the database is far away. It may be asked for with these very
+	// words only, or not at all.
+	expect(query string, args ...any)
+}
+
+// overSQL runs statements through database/sql.
+type overSQL struct{ querier }
+
+func (o overSQL) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	res, err := o.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+func (o overSQL) row(ctx context.Context, query string, args ...any) scanner {
+	return o.QueryRowContext(ctx, query, args...)
+}
+
+func (o overSQL) each(ctx context.Context, f func(scan func(...any) error) error, query string, args ...any) error {
+	rows, err := o.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := f(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // words are the parts of a statement that the databases write differently.
@@ -70,18 +115,14 @@ func (w *words) text(query string) string {
 type tx struct {
 	l   *Ledger
 	ctx context.Context
-	q   querier
+	q   statements
 	w   writer // nil when reading
 
 	keyKept bool // keepKey was called
 }
 
 func (x *tx) exec(query string, args ...any) (int64, error) {
-	res, err := x.q.ExecContext(x.ctx, x.l.text(query), args...)
-	if err != nil {
-		return 0, err
-	}
-	return res.RowsAffected()
+	return x.q.exec(x.ctx, x.l.text(query), args...)
 }
 
 // later runs a statement whose effect no other statement of the transaction reads.
@@ -89,23 +130,16 @@ func (x *tx) later(query string, args ...any) error {
 	return x.w.later(x.ctx, x.l.text(query), args...)
 }
 
-func (x *tx) row(query string, args ...any) *sql.Row {
-	return x.q.QueryRowContext(x.ctx, x.l.text(query), args...)
+// expect says which row will be asked for after the next one.
+func (x *tx) expect(query string, args ...any) { x.w.expect(x.l.text(query), args...) }
+
+func (x *tx) row(query string, args ...any) scanner {
+	return x.q.row(x.ctx, x.l.text(query), args...)
 }
 
 // each calls f for every row of the answer.
 func (x *tx) each(f func(scan func(...any) error) error, query string, args ...any) error {
-	rows, err := x.q.QueryContext(x.ctx, x.l.text(query), args...)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		if err := f(rows.Scan); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+	return x.q.each(x.ctx, f, x.l.text(query), args...)
 }
 
 // write runs f in one transaction, which is durable when write returns nil.
@@ -135,7 +169,7 @@ func (l *Ledger) read(ctx context.Context, what string, f func(*tx) error) error
 	l.keyLock.RLock()
 	defer l.keyLock.RUnlock()
 	for try := 1; ; try++ {
-		err := f(&tx{l: l, ctx: ctx, q: l.reader()})
+		err := f(&tx{l: l, ctx: ctx, q: overSQL{l.reader()}})
 		if err == nil || try == tries || ctx.Err() != nil || !l.again(err) {
 			return l.fail(what, err)
 		}

@@ -36,6 +36,14 @@ func (e *entities) into(t *task, created int64) bool {
 	return true
 }
 
+// has reports whether something is kept for a task, which may be of another round.
+func (e *entities) has(id string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_, ok := e.byID[id]
+	return ok
+}
+
 // keep keeps a task's entity. Whoever is kept already makes room when there is none.
 func (e *entities) keep(t *task, created int64) {
 	e.mu.Lock()

@@ -49,7 +49,7 @@ func Exec(ctx context.Context, l *Ledger, query string) error {
 		if _, ok := l.database.(*sqliteDB); !ok {
 			blob = `'\x00'::bytea`
 		}
-		_, err := x.q.ExecContext(x.ctx, strings.ReplaceAll(query, "{blob}", blob))
+		_, err := x.q.exec(x.ctx, strings.ReplaceAll(query, "{blob}", blob))
 		return err
 	})
 }

@@ -111,7 +111,7 @@ func (g *group) alone(j *job) error {
 	if err := g.do("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	err := j.run(ctx, g)
+	err := j.run(ctx, groupWriter{overSQL{g}, g})
 	if err == nil {
 		err = g.do("COMMIT")
 	}
@@ -137,7 +137,7 @@ func (g *group) shared(jobs []*job) (err error) {
 	}()
 	for _, j := range jobs {
 		g.wrote = false
-		if j.err = j.run(ctx, g); j.err != nil && g.wrote {
+		if j.err = j.run(ctx, groupWriter{overSQL{g}, g}); j.err != nil && g.wrote {
 			return j.err
 		}
 	}
@@ -178,11 +178,19 @@ func (g *group) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 	return s, nil
 }
 
-// later implements writer: within one process nothing is won by putting off.
-func (g *group) later(ctx context.Context, query string, args ...any) error {
-	_, err := g.ExecContext(ctx, query, args...)
+// groupWriter runs the statements of one job. Within one process nothing is won by
+// putting off or by asking for two rows together.
+type groupWriter struct {
+	overSQL
+	g *group
+}
+
+func (w groupWriter) later(ctx context.Context, query string, args ...any) error {
+	_, err := w.g.ExecContext(ctx, query, args...)
 	return err
 }
+
+func (groupWriter) expect(string, ...any) {}
 
 // ExecContext implements querier.
 func (g *group) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
@@ -40,27 +41,39 @@ func (x *tx) book(t *task, b core.Booking) error {
 		}
 	}
 	secrets := x.l.mac("credentials", email, username, b.Password.Reveal())
+	var rows []string
+	var kinds []string
+	var macs [][]byte
+	args := []any{t.rec.Domain, t.rec.ID, secrets}
 	for _, id := range b.Identities {
 		name := normal(id.Value.Reveal(), id.KeepCase)
 		if name == "" {
 			continue
 		}
 		mac := x.l.mac("identity", t.rec.Domain, id.Kind, name)
-		n, err := x.exec(`INSERT INTO identity (domain, kind, mac, task_id, secrets_mac) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (domain, kind, mac) DO UPDATE SET secrets_mac = excluded.secrets_mac WHERE identity.task_id = excluded.task_id`,
-			t.rec.Domain, id.Kind, mac, t.rec.ID, secrets)
-		if err != nil {
+		n := len(args)
+		rows = append(rows, fmt.Sprintf("($1, $%d, $%d, $2, $3)", n+1, n+2))
+		args = append(args, id.Kind, mac)
+		kinds, macs = append(kinds, id.Kind), append(macs, mac)
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	n, err := x.exec(`INSERT INTO identity (domain, kind, mac, task_id, secrets_mac) VALUES `+strings.Join(rows, ", ")+`
+		ON CONFLICT (domain, kind, mac) DO UPDATE SET secrets_mac = excluded.secrets_mac WHERE identity.task_id = excluded.task_id`, args...)
+	if err != nil || n == int64(len(rows)) {
+		return err
+	}
+	for i, kind := range kinds {
+		if err := x.taken(t.rec.ID, t.rec.Domain, kind, macs[i], secrets); err != nil {
 			return err
 		}
-		if n == 0 {
-			return x.taken(t.rec.Domain, id.Kind, mac, secrets)
-		}
 	}
-	return nil
+	return fmt.Errorf("task %s: %d of %d identities were booked", t.rec.ID, n, len(rows))
 }
 
-// taken tells who has booked an identity.
-func (x *tx) taken(domain, kind string, mac, secrets []byte) error {
+// taken tells which other task than id has booked an identity; nil for none.
+func (x *tx) taken(id, domain, kind string, mac, secrets []byte) error {
 	e := &core.TakenError{Kind: kind}
 	var (
 		other  string
@@ -70,6 +83,9 @@ func (x *tx) taken(domain, kind string, mac, secrets []byte) error {
 	if err := x.row(`SELECT COALESCE(i.task_id, ''), i.secrets_mac, (SELECT count(*) FROM account a WHERE a.task_id = i.task_id)
 		FROM identity i WHERE i.domain = $1 AND i.kind = $2 AND i.mac = $3`, domain, kind, mac).Scan(&other, &theirs, &proved); err != nil {
 		return err
+	}
+	if other == id {
+		return nil
 	}
 	e.TaskID, e.Proved = other, proved > 0
 	e.SameCredentials = other != "" && string(theirs) == string(secrets)

@@ -24,6 +24,7 @@ func (l *Ledger) Advance(ctx context.Context, lease core.Lease, moves ...core.Mo
 	last := moves[len(moves)-1].To
 	var rec core.Record
 	err := l.write(ctx, "move task "+lease.TaskID+" to "+string(last), func(x *tx) error {
+		x.expectFill(lease.TaskID)
 		t, err := x.leased(lease)
 		if err != nil {
 			return err
@@ -257,8 +258,11 @@ func (x *tx) intent(t *task, m core.Move) error {
 		if m.End != "" {
 			in.State = m.End
 		}
-		// Not later: a new intent of this move looks for open ones.
-		if _, err := x.exec(`UPDATE intent SET committed = $2, state = $3 WHERE id = $1`, in.ID, bit(in.Committed), string(in.State)); err != nil {
+		write := x.later
+		if m.Intent != nil { // the new one looks for open ones
+			write = func(query string, args ...any) error { _, err := x.exec(query, args...); return err }
+		}
+		if err := write(`UPDATE intent SET committed = $2, state = $3 WHERE id = $1`, in.ID, bit(in.Committed), string(in.State)); err != nil {
 			return err
 		}
 		r.Intent, open = &in, in.State == core.IntentOpen
@@ -289,7 +293,7 @@ func (x *tx) intent(t *task, m core.Move) error {
 	if err != nil {
 		return err
 	}
-	if _, err := x.exec(`INSERT INTO intent (id, task_id, key, state, committed, at, name, driver, digest, sealed)
+	if err := x.later(`INSERT INTO intent (id, task_id, key, state, committed, at, name, driver, digest, sealed)
 		VALUES ($1, $2, $3, 'open', 0, $4, $5, $6, $7, $8)`, in.ID, r.ID, key, t.now, in.Name, in.Driver, in.Digest, sealed); err != nil {
 		return err
 	}

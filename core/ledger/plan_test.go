@@ -107,7 +107,7 @@ func TestNoLoopScansATable(t *testing.T) {
 					if exact.MatchString(step) {
 						continue
 					}
-					if scan && !small.MatchString(step) && !strings.HasPrefix(step, "SCAN CONSTANT") || sort && !few {
+					if scan && !small.MatchString(step) && !strings.HasPrefix(step, "SCAN CONSTANT") && !strings.HasSuffix(step, "-ROW VALUES CLAUSE") || sort && !few {
 						t.Errorf("%s\n  in the plan of\n%s\n%s", step, q, strings.Join(plan, "\n"))
 					}
 				}
@@ -132,7 +132,6 @@ func loop(t *testing.T, l *ledger.Ledger) {
 	must(t, err)
 	r, err := l.Claim(ctx, "bench", time.Hour, nil)
 	must(t, err)
-	must(t, l.Check(ctx, r.Lease))
 	must(t, l.Note(ctx, r.Lease, core.Facts{"a": core.Text("b")}, core.Event{Text: "x"}))
 	must(t, l.Note(ctx, r.Lease, nil, core.Event{Text: "x"}))
 	for _, s := range []core.State{core.Starting, core.Prepared, core.Held} {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,11 +20,22 @@ import (
 // transactionLimit is when a transaction that the server does not answer is given up.
 const transactionLimit = 30 * time.Second
 
-// postgresTx is a transaction. What it puts off goes to the server together
-// with the commit, in one round trip.
+// postgresTx is a transaction. It begins with its first statement, two rows may be
+// asked for together, and what it puts off goes to the server with the commit: each
+// is one round trip.
 type postgresTx struct {
-	*sql.Conn
-	batch pgx.Batch
+	conn     *pgx.Conn
+	begun    bool
+	batch    pgx.Batch        // what was put off
+	expected *question        // what will be asked for after the next row
+	ahead    *question        // what was asked for and not read yet
+	answers  pgx.BatchResults // of ahead
+}
+
+// question is a query for one row.
+type question struct {
+	query string
+	args  []any
 }
 
 func (d *postgresDB) transact(ctx context.Context, f func(context.Context, writer) error) error {
@@ -67,19 +80,23 @@ func (d *postgresDB) once(ctx context.Context, f func(context.Context, writer) e
 	if err != nil {
 		return false, err
 	}
-	t := &postgresTx{Conn: conn}
-	defer func() {
-		if bad := t.end(run, err != nil); bad != nil {
-			err = errors.Join(err, bad)
+	raw := conn.Raw(func(c any) error {
+		t := &postgresTx{conn: c.(*stdlib.Conn).Conn()}
+		if err = f(run, t); err == nil {
+			committing, err = t.commit(run)
 		}
-	}()
-	if _, err := conn.ExecContext(run, "BEGIN"); err != nil {
-		return false, err
+		if err != nil {
+			return t.rollback(run)
+		}
+		return nil
+	})
+	if raw != nil && !errors.Is(raw, driver.ErrBadConn) {
+		err = errors.Join(err, raw)
 	}
-	if err := f(run, t); err != nil {
-		return false, err
+	if bad := conn.Close(); bad != nil && !errors.Is(bad, sql.ErrConnDone) && !errors.Is(bad, driver.ErrBadConn) {
+		err = errors.Join(err, bad)
 	}
-	return t.commit(run)
+	return committing, err
 }
 
 // later implements writer.
@@ -88,37 +105,182 @@ func (t *postgresTx) later(_ context.Context, query string, args ...any) error {
 	return nil
 }
 
+// expect implements writer.
+func (t *postgresTx) expect(query string, args ...any) { t.expected = &question{query, args} }
+
+func (t *postgresTx) begin(ctx context.Context) error {
+	if err := t.settle(); err != nil || t.begun {
+		return err
+	}
+	_, err := t.conn.Exec(ctx, "BEGIN")
+	t.begun = err == nil
+	return err
+}
+
+// settle ends the reading of answers that nobody wanted after all.
+func (t *postgresTx) settle() error {
+	if t.answers == nil {
+		return nil
+	}
+	answers := t.answers
+	t.answers, t.ahead = nil, nil
+	return answers.Close()
+}
+
+func (t *postgresTx) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	if err := t.begin(ctx); err != nil {
+		return 0, err
+	}
+	tag, err := t.conn.Exec(ctx, query, args...)
+	return tag.RowsAffected(), err
+}
+
+func (t *postgresTx) each(ctx context.Context, f func(scan func(...any) error) error, query string, args ...any) error {
+	rows, done, err := t.ask(ctx, question{query, args})
+	if err != nil {
+		return err
+	}
+	scan := func(dest ...any) error { return rows.Scan(loose(dest)...) }
+	for rows.Next() {
+		if err = f(scan); err != nil {
+			break
+		}
+	}
+	rows.Close()
+	return cmp.Or(err, rows.Err(), done())
+}
+
+func (t *postgresTx) row(ctx context.Context, query string, args ...any) scanner {
+	return postgresRow{t, ctx, question{query, args}}
+}
+
+// postgresRow is a row that is asked for at Scan.
+type postgresRow struct {
+	t   *postgresTx
+	ctx context.Context
+	q   question
+}
+
+func (r postgresRow) Scan(dest ...any) error {
+	rows, done, err := r.t.ask(r.ctx, r.q)
+	if err != nil {
+		return err
+	}
+	if found := rows.Next(); found {
+		err = rows.Scan(loose(dest)...)
+	} else if err = rows.Err(); err == nil {
+		err = sql.ErrNoRows
+	}
+	rows.Close()
+	return cmp.Or(err, rows.Err(), done())
+}
+
+// ask sends a query, together with the transaction's begin and with the query that is
+// expected next, or reads the answer of the one that was. done is called when the
+// rows are closed.
+func (t *postgresTx) ask(ctx context.Context, q question) (rows pgx.Rows, done func() error, err error) {
+	if t.ahead != nil && t.ahead.same(q) {
+		rows, err := t.answers.Query()
+		return rows, t.settle, err
+	}
+	if err := t.settle(); err != nil {
+		return nil, nil, err
+	}
+	next := t.expected
+	t.expected = nil
+	if t.begun && next == nil {
+		rows, err := t.conn.Query(ctx, q.query, q.args...)
+		return rows, func() error { return nil }, err
+	}
+	var b pgx.Batch
+	if !t.begun {
+		b.Queue("BEGIN")
+	}
+	b.Queue(q.query, q.args...)
+	if next != nil {
+		b.Queue(next.query, next.args...)
+	}
+	answers := t.conn.SendBatch(ctx, &b)
+	if !t.begun {
+		if _, err := answers.Exec(); err != nil {
+			_ = answers.Close()
+			return nil, nil, err
+		}
+		t.begun = true
+	}
+	t.answers, t.ahead = answers, next
+	if rows, err = answers.Query(); err != nil {
+		return nil, nil, errors.Join(err, t.settle())
+	}
+	if next == nil {
+		return rows, t.settle, nil
+	}
+	return rows, func() error { return nil }, nil
+}
+
+// same compares what expect was told with what is asked.
+func (q *question) same(other question) bool {
+	return q.query == other.query && slices.Equal(q.args, other.args)
+}
+
+// loose lets a number be read as a bool, as database/sql does.
+func loose(dest []any) []any {
+	for i, d := range dest {
+		if b, ok := d.(*bool); ok {
+			dest[i] = (*looseBool)(b)
+		}
+	}
+	return dest
+}
+
+// looseBool is a bool that is stored as 0 or 1.
+type looseBool bool
+
+// Scan implements sql.Scanner.
+func (b *looseBool) Scan(src any) error {
+	var n sql.Null[bool]
+	err := n.Scan(src)
+	*b = looseBool(n.V)
+	return err
+}
+
 // commit sends what was put off and the commit. committing is false when a
 // statement before the commit failed.
 func (t *postgresTx) commit(ctx context.Context) (committing bool, err error) {
-	t.batch.Queue("COMMIT")
-	err = t.Raw(func(c any) error {
-		answers := c.(*stdlib.Conn).Conn().SendBatch(ctx, &t.batch)
-		for i := range t.batch.Len() {
-			committing = i == t.batch.Len()-1
-			tag, err := answers.Exec()
-			if err == nil && committing && tag.String() != "COMMIT" {
-				err = fmt.Errorf("the server answered the commit with %s", tag)
-			}
-			if err != nil {
-				_ = answers.Close()
-				return err
-			}
+	if err := t.settle(); err != nil {
+		return false, err
+	}
+	var b pgx.Batch
+	if !t.begun {
+		b.Queue("BEGIN")
+	}
+	b.QueuedQueries = append(b.QueuedQueries, t.batch.QueuedQueries...)
+	b.Queue("COMMIT")
+	answers := t.conn.SendBatch(ctx, &b)
+	t.begun = true
+	for i := range b.Len() {
+		committing = i == b.Len()-1
+		tag, err := answers.Exec()
+		if err == nil && committing && tag.String() != "COMMIT" {
+			err = fmt.Errorf("the server answered the commit with %s", tag)
 		}
-		return answers.Close()
-	})
-	return committing, err
-}
-
-// end gives the connection back, without a transaction, or closes it.
-func (t *postgresTx) end(ctx context.Context, failed bool) error {
-	if failed {
-		if _, err := t.ExecContext(ctx, "ROLLBACK"); err != nil {
-			_ = t.Raw(func(any) error { return driver.ErrBadConn }) // takes it out of the pool
+		if err != nil {
+			_ = answers.Close()
+			return committing, err
 		}
 	}
-	if err := t.Close(); err != nil && !errors.Is(err, sql.ErrConnDone) {
-		return err
+	return committing, answers.Close()
+}
+
+// rollback ends a transaction that failed. driver.ErrBadConn takes a connection that
+// can't be used any more out of the pool.
+func (t *postgresTx) rollback(ctx context.Context) error {
+	_ = t.settle()
+	if !t.begun && !t.conn.IsClosed() && t.conn.PgConn().TxStatus() == 'I' {
+		return nil
+	}
+	if _, err := t.conn.Exec(ctx, "ROLLBACK"); err != nil {
+		return driver.ErrBadConn
 	}
 	return nil
 }

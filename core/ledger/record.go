@@ -126,7 +126,7 @@ func (x *tx) fill(t *task) error {
 	if kept {
 		query = fillMoreQuery
 	}
-	err := x.row(query, t.rec.ID, t.intentID).Scan(p.columns()...)
+	err := x.row(query, t.rec.ID).Scan(p.columns()...)
 	if err != nil {
 		return err
 	}
@@ -141,12 +141,21 @@ func (x *tx) fill(t *task) error {
 }
 
 const (
-	fillQuery = `SELECT ` + partColumns + ` FROM entity e LEFT JOIN intent i ON i.id = $2 LEFT JOIN account a ON a.task_id = e.task_id
-		WHERE e.task_id = $1`
+	fillQuery = `SELECT ` + partColumns + ` FROM task t JOIN entity e ON e.task_id = t.id LEFT JOIN intent i ON i.id = t.intent_id
+		LEFT JOIN account a ON a.task_id = t.id WHERE t.id = $1`
 	// fillMoreQuery is fillQuery without the entity.
-	fillMoreQuery = `SELECT NULL, ` + morePartColumns + ` FROM task t LEFT JOIN intent i ON i.id = $2 LEFT JOIN account a ON a.task_id = t.id
-		WHERE t.id = $1`
+	fillMoreQuery = `SELECT NULL, ` + morePartColumns + ` FROM task t LEFT JOIN intent i ON i.id = t.intent_id
+		LEFT JOIN account a ON a.task_id = t.id WHERE t.id = $1`
 )
+
+// expectFill says that fill comes after the next row, which is the task's.
+func (x *tx) expectFill(id string) {
+	query := fillQuery
+	if x.l.entities.has(id) {
+		query = fillMoreQuery
+	}
+	x.expect(query, id)
+}
 
 // open opens what a row of the task and its parts hold.
 func (l *Ledger) open(t *task, p *parts) error {

@@ -173,7 +173,7 @@ func TestSQLiteNewOwnerEndsOldLeases(t *testing.T) {
 	if got.ID != "2" || got.Lease.Epoch != old.Lease.Epoch+1 {
 		t.Errorf("claimed %+v after %+v", got.Lease, old.Lease)
 	}
-	if err := l.Check(t.Context(), old.Lease); !errors.Is(err, core.ErrLeaseLost) {
+	if err := l.Note(t.Context(), old.Lease, nil); !errors.Is(err, core.ErrLeaseLost) {
 		t.Errorf("the old lease: %v", err)
 	}
 	whole(t, l)

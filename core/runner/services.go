@@ -104,8 +104,8 @@ func (s *services) Commit(ctx context.Context, name string, facts core.Facts) er
 	if err != nil {
 		return err
 	}
-	if err := v.r.o.Store.Check(ctx, v.record().Lease); err != nil {
-		return err
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	if v.r.o.Egress.Now() >= v.fence() {
 		return core.ErrLeaseLost

@@ -211,10 +211,6 @@ func (s simStore) Claim(ctx context.Context, owner string, lease time.Duration, 
 	return rec, err
 }
 
-func (s simStore) Check(ctx context.Context, l core.Lease) error {
-	return through(s.m, "Check "+l.TaskID, func() error { return s.Store.Check(ctx, l) })
-}
-
 func (s simStore) Advance(ctx context.Context, l core.Lease, moves ...core.Move) (rec core.Record, err error) {
 	err = through(s.m, "Advance "+l.TaskID, func() error { rec, err = s.Store.Advance(ctx, l, moves...); return err })
 	return rec, err

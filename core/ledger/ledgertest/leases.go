@@ -13,7 +13,6 @@ import (
 func (r *room) withLease() map[string]func(core.Lease) error {
 	ask := core.Ask{Kind: core.AskAnswer, Code: core.OTPSMS, Say: "type the code"}
 	return map[string]func(core.Lease) error{
-		"Check":   func(l core.Lease) error { return r.Check(r.ctx, l) },
 		"Advance": func(l core.Lease) error { _, err := r.Advance(r.ctx, l, core.Move{To: core.Failed}); return err },
 		"Note": func(l core.Lease) error {
 			return r.Note(r.ctx, l, core.Facts{"a": core.Text("b")}, core.Event{Text: "x"})
@@ -108,19 +107,19 @@ func testLeases(t *testing.T, open Opener) {
 			r.must(err)
 			equal(r, "held", held, map[string]int64{"1": rec.Lease.Epoch})
 		}
-		r.must(r.Check(r.ctx, rec.Lease))
+		r.must(r.Note(r.ctx, rec.Lease, nil))
 		r.clock.Add(lease)
 		held, err := r.Beat(r.ctx, owner, lease)
 		r.must(err)
 		equal(r, "held", len(held), 0)
-		r.wants(r.Check(r.ctx, rec.Lease), core.ErrLeaseLost)
+		r.wants(r.Note(r.ctx, rec.Lease, nil), core.ErrLeaseLost)
 		equal(r, "claimed again", r.claim().Lease.Epoch, rec.Lease.Epoch+1)
 	})
 	t.Run("leaving gives the tasks back", func(t *testing.T) {
 		r := newRoom(t, open)
 		rec := r.reach("1", core.Submitted)
 		r.must(r.Leave(r.ctx, owner))
-		r.wants(r.Check(r.ctx, rec.Lease), core.ErrLeaseLost)
+		r.wants(r.Note(r.ctx, rec.Lease, nil), core.ErrLeaseLost)
 		if _, err := r.Beat(r.ctx, owner, lease); err == nil {
 			t.Fatal("a runner that left can beat")
 		}

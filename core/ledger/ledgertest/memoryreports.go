@@ -121,8 +121,3 @@ func (m *Memory) Retain(_ context.Context, before time.Time) (int, error) {
 	}
 	return n, nil
 }
-
-// Check implements core.Store.
-func (m *Memory) Check(ctx context.Context, l core.Lease) error {
-	return m.write(ctx, l, func(*row, time.Time) error { return nil })
-}

@@ -49,7 +49,7 @@ func testPeople(t *testing.T, open Opener) {
 		r := newRoom(t, open)
 		rec := r.reach("1", core.Unknown)
 		r.must(r.Resolve(r.ctx, "1", core.VerdictAbsent, "ann"))
-		r.wants(r.Check(r.ctx, rec.Lease), core.ErrLeaseLost)
+		r.wants(r.Note(r.ctx, rec.Lease, nil), core.ErrLeaseLost)
 		_, err := r.Advance(r.ctx, rec.Lease, core.Move{To: core.Intended})
 		r.wants(err, core.ErrLeaseLost)
 		if got := r.claim(); got.Lease.Epoch <= rec.Lease.Epoch {

@@ -204,7 +204,7 @@ func testKeeping(t *testing.T, open Opener) {
 		}
 		r.step(r.reach("acc", core.Confirmed), core.Failed)
 		rec := r.task("acc")
-		r.must(r.Check(r.ctx, rec.Lease))
+		r.must(r.Note(r.ctx, rec.Lease, nil))
 		r.step(r.advance(rec.Lease, r.move("acc", core.Reporting)), core.Reported)
 		r.clock.Add(time.Hour)
 		r.beat()
