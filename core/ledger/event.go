@@ -1,8 +1,10 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/rollcall-run/rollcall/core"
 )
@@ -11,37 +13,48 @@ import (
 // stores it. An event without a time gets the transaction's, one without a
 // kind is a log line, one without a state has the task's.
 func (x *tx) addEvents(t *task, evs ...core.Event) error {
-	for _, ev := range evs {
-		when := micro(ev.At)
-		if when == 0 {
-			when = t.now
-		}
-		if ev.Kind == "" {
-			ev.Kind = "log"
-		}
-		if ev.State == "" {
-			ev.State = t.rec.State
-		}
-		if ev.Level == "" {
-			ev.Level = "INFO"
-		}
-		attrs := ""
-		if len(ev.Attrs) > 0 {
-			b, err := json.Marshal(ev.Attrs)
-			if err != nil {
-				return err
+	for part := range slices.Chunk(evs, eventRows) {
+		args := make([]any, 0, 1+8*len(part))
+		args = append(args, t.rec.ID)
+		for _, ev := range part {
+			when := micro(ev.At)
+			if when == 0 {
+				when = t.now
 			}
-			attrs = string(b)
+			attrs := ""
+			if len(ev.Attrs) > 0 {
+				b, err := json.Marshal(ev.Attrs)
+				if err != nil {
+					return err
+				}
+				attrs = string(b)
+			}
+			t.seq++
+			args = append(args, t.seq, when, cmp.Or(ev.Kind, "log"), string(cmp.Or(ev.State, t.rec.State)), string(ev.Phase),
+				cmp.Or(ev.Level, "INFO"), plain(ev.Text), plain(attrs))
 		}
-		t.seq++
-		if err := x.later(`INSERT INTO event (task_id, seq, at, kind, state, phase, level, text, attrs)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			t.rec.ID, t.seq, when, ev.Kind, string(ev.State), string(ev.Phase), ev.Level, plain(ev.Text), plain(attrs)); err != nil {
+		if err := x.later(addEventQueries[len(part)-1], args...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// eventRows is how many events one statement adds at most.
+const eventRows = 4
+
+// addEventQueries are the statements that add one event, two and so on.
+var addEventQueries = func() (queries [eventRows]string) {
+	query := `INSERT INTO event (task_id, seq, at, kind, state, phase, level, text, attrs) VALUES `
+	for i := range queries {
+		if i > 0 {
+			query += ", "
+		}
+		query += `($1, ` + marks(2+8*i, 9+8*i) + `)`
+		queries[i] = query
+	}
+	return queries
+}()
 
 // Events implements core.Admin.
 func (l *Ledger) Events(ctx context.Context, id string) ([]core.Event, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"runtime"
 	"strings"
 	"sync"
 )
@@ -60,6 +61,7 @@ func (d *sqliteDB) transact(ctx context.Context, f func(context.Context, writer)
 		case <-j.done:
 			return j.err
 		default:
+			runtime.Gosched() // whoever the last ones let go on may have more to write
 			g.together(g.take())
 		}
 	}

@@ -65,7 +65,7 @@ func (x *tx) move(t *task, moves ...core.Move) error {
 
 // apply is a move but for the task's own row.
 func (x *tx) apply(t *task, m core.Move) error {
-	r, owner := &t.rec, t.rec.Lease.Owner
+	r, from, owner := &t.rec, t.rec.State, t.rec.Lease.Owner
 	if err := r.State.Move(m.To); err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (x *tx) apply(t *task, m core.Move) error {
 			return err
 		}
 	}
-	if m.To == core.Reporting || m.To.Final() {
+	if m.To == core.Reporting || m.To.Final() && from != core.Reporting {
 		if err := x.later(`UPDATE ask SET state = 'closed' WHERE task_id = $1 AND state = 'open'`, r.ID); err != nil {
 			return err
 		}
