@@ -57,7 +57,7 @@ func (p *Page) commit(ctx context.Context, name string, loc page.Locator, s page
 			return page.Seen{}, page.ServiceError{Err: err}
 		}
 		// What goes out now goes over connections of its own.
-		p.wires.close()
+		p.wires.far.CloseIdleConnections()
 		p.committing = true
 		defer func() { p.committing = false }()
 		signs, cancel := within(ctx, &s, page.CommitTime)

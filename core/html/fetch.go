@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/rollcall-run/rollcall/core"
 	"github.com/rollcall-run/rollcall/core/page"
@@ -29,41 +28,6 @@ const userAgent = "Mozilla/5.0 (compatible; rollcall; engine=http)"
 
 // errStay says that an answer leaves the page as it is (204, 205).
 var errStay = errors.New("the answer has no content")
-
-// wires are the two ways to the site: read keeps its connections, write makes
-// one for each request and never sends anything twice.
-type wires struct{ read, write *http.Transport }
-
-func newWires(proxy *url.URL) wires {
-	make := func(keep bool) *http.Transport {
-		t := &http.Transport{
-			Proxy:             http.ProxyURL(proxy),
-			DisableKeepAlives: !keep,
-			ForceAttemptHTTP2: keep,
-			TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12},
-			MaxIdleConns:      8, IdleConnTimeout: 30 * time.Second,
-			MaxResponseHeaderBytes: 256 << 10,
-			OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, r *http.Response) error {
-				if r.StatusCode == http.StatusForbidden {
-					return errRefused
-				}
-				return nil
-			},
-		}
-		if !keep {
-			t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
-		}
-		return t
-	}
-	return wires{make(true), make(false)}
-}
-
-var errRefused = errors.New("the egress port refuses the host")
-
-func (w wires) close() {
-	w.read.CloseIdleConnections()
-	w.write.CloseIdleConnections()
-}
 
 // load sends a request, follows its redirects and makes the answer the page's document.
 func (p *Page) load(ctx context.Context, r *request, referrer *url.URL) error {
@@ -148,11 +112,7 @@ func (p *Page) send(ctx context.Context, r *request, referrer *url.URL) (*http.R
 	if c := p.jar.header(&to); c != "" {
 		out.Header.Set("Cookie", c)
 	}
-	wire := p.wires.read
-	if r.method != http.MethodGet || p.committing {
-		wire = p.wires.write
-	}
-	answer, err := wire.RoundTrip(out)
+	answer, err := p.wires.carry(out, r.method == http.MethodGet && !p.committing)
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ type Page struct {
 
 	commits    bool // the one commit was asked for
 	committing bool // its action runs
+	closed     bool
 }
 
 var _ page.Verbs = (*Page)(nil)
@@ -52,7 +53,7 @@ func Attach(ctx context.Context, s core.Session, o page.Options) (*Page, error) 
 		return wrong("core.Session.Services is nil")
 	}
 	p := &Page{o: o, s: s, site: page.Site{Base: base, Domain: o.Task.Domain, Hosts: s.Hosts}, shown: page.Shown{Redactor: o.Redact},
-		wires: newWires(proxy), doc: emptyDocument(), results: page.Results{}, parsed: map[string][]part{}}
+		wires: takeWires(proxy), doc: emptyDocument(), results: page.Results{}, parsed: map[string][]part{}}
 	if k, ok := s.Services.(core.CookieKeeper); ok {
 		if p.jar.all, err = k.Cookies(ctx); err != nil {
 			return nil, fmt.Errorf("the visit's cookies: %w", err)
@@ -61,9 +62,12 @@ func Attach(ctx context.Context, s core.Session, o page.Options) (*Page, error) 
 	return p, nil
 }
 
-// Close drops the connections.
+// Close ends the use of the page. Connections are kept for the visit's next one.
 func (p *Page) Close() error {
-	p.wires.close()
+	if !p.closed {
+		p.closed = true
+		p.wires.keep()
+	}
 	return nil
 }
 
