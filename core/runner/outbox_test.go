@@ -11,6 +11,7 @@ import (
 
 	"github.com/rollcall-run/rollcall/core"
 	"github.com/rollcall-run/rollcall/core/entity"
+	"github.com/rollcall-run/rollcall/core/ledger/ledgertest"
 	"github.com/rollcall-run/rollcall/examples/sandbox"
 )
 
@@ -151,5 +152,42 @@ func (h *house) waitAllReported(ctx context.Context, n int) {
 			h.dump()
 			h.t.Fatalf("not every report is settled: %v", sum)
 		}
+	}
+}
+
+// TestAReportIsTakenOverWhoseLedgerIsAheadOfUs: whoever had claimed it died, and by
+// our clock the claim lasts for an hour.
+func TestAReportIsTakenOverWhoseLedgerIsAheadOfUs(t *testing.T) {
+	h := newHouse(t, sandbox.Options{})
+	h.store = ledgertest.OpenAt(t, "sqlite:"+t.TempDir()+"/ledger.db", func() time.Time { return time.Now().Add(time.Hour) })
+	h.opts.Store, h.opts.Once = h.store, false
+	h.add(task("t1"))
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx := t.Context()
+	must(h.opts.Manager.Start(ctx, "t1"))
+	must(h.store.Join(ctx, "dead", time.Minute))
+	must(h.store.PutSites(ctx, "dead", []core.SiteLimits{{Domain: domain, Driver: "test", Concurrency: 1}}))
+	listed, err := h.opts.Manager.Get(ctx, "t1")
+	must(err)
+	_, err = ledgertest.Admit(ctx, h.store, listed.Task, time.Time{})
+	must(err)
+	rec, err := h.store.Claim(ctx, "dead", time.Minute, func(core.Record) (core.Move, bool) { return core.Move{To: core.Starting}, true })
+	must(err)
+	rec, err = h.store.Advance(ctx, rec.Lease, core.Move{To: core.Prepared}, core.Move{To: core.Confirmed, Account: &core.Account{}},
+		core.Move{To: core.Profiled}, core.Move{To: core.Reporting, Deliver: time.Millisecond, Report: &core.Report{Complete: true, LinkProfile: "https://" + domain + "/t1"}})
+	must(err)
+	if rec.Delivery == nil {
+		t.Fatal("the report is not claimed")
+	}
+	stop := h.background()
+	defer stop()
+	h.waitState("t1", core.Reported)
+	if got := h.status("t1"); got != sandbox.StateProfiled {
+		t.Errorf("the task manager has it as %s", got)
 	}
 }

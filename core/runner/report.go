@@ -33,6 +33,7 @@ func (r *Runner) reporting(stopping, now context.Context) error {
 	d.open(ctx, stopping)
 	defer d.close()
 	var early early
+	var asked time.Time // when a report was last asked for
 	for ctx.Err() == nil {
 		if left := r.pausing.left(); left > 0 {
 			if stopping.Err() != nil {
@@ -43,7 +44,10 @@ func (r *Runner) reporting(stopping, now context.Context) error {
 		}
 		looked := time.Now()
 		next, err := r.o.Store.NextReport(ctx)
-		if err == nil && !next.IsZero() && !next.After(looked) {
+		// The ledger's clock may be ahead of ours: now and then it is asked although
+		// nothing seems to be due.
+		if err == nil && !next.IsZero() && (!next.After(looked) || looked.Sub(asked) >= r.o.Limits.Sweep) {
+			asked = looked
 			select {
 			case <-d.free:
 			case err := <-d.failed:
