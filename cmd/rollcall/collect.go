@@ -20,7 +20,7 @@ const (
 
 // collectOften collects garbage often until done is called, and from then on so
 // that a heap of thousands of scripts takes little more than what lives in it, and a
-// small one is collected a few times a minute less. An operator's GOGC goes before.
+// small one is collected less often than Go would. An operator's GOGC goes before.
 func collectOften() (done func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}

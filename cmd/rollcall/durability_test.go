@@ -95,7 +95,7 @@ func readTrace(t *testing.T, path string) (left map[string][]string, flushes int
 	durable := map[string]bool{} // "task state": its record was flushed before it was spoken of
 	flushing := map[string]bool{}
 	written, flushed := false, false // since the last state
-	current := ""
+	current, last := "", ""
 	end := func(wal bool) {
 		flushes++
 		flushed = flushed || wal && written
@@ -126,7 +126,11 @@ func readTrace(t *testing.T, path string) (left map[string][]string, flushes int
 		case m[2] != "write":
 		case m[3] == "2":
 			if s := traceState.FindStringSubmatch(line); s != nil {
-				durable[s[1]+" "+s[2]] = flushed
+				if s[2] == "reporting" && (last == s[1]+" profiled" || last == s[1]+" connected") {
+					flushed = flushed || durable[last] // one record with the state told right before
+				}
+				last = s[1] + " " + s[2]
+				durable[last] = flushed
 				written, flushed, current = false, false, s[1]
 			}
 		default:

@@ -20,8 +20,8 @@ import (
 // transactionLimit is when a transaction that the server does not answer is given up.
 const transactionLimit = 30 * time.Second
 
-// postgresTx is a transaction. It begins with its first statement, two rows may be
-// asked for together, and what it puts off goes to the server with the commit: each
+// postgresTx is a transaction. It begins with its first statement, two queries may be
+// asked together, and what it puts off goes to the server with the commit: each
 // is one round trip.
 type postgresTx struct {
 	conn     *pgx.Conn
@@ -32,7 +32,7 @@ type postgresTx struct {
 	answers  pgx.BatchResults // of ahead
 }
 
-// question is a query for one row.
+// question is a query with its arguments.
 type question struct {
 	query string
 	args  []any
@@ -90,8 +90,8 @@ func (d *postgresDB) once(ctx context.Context, f func(context.Context, writer) e
 		}
 		return nil
 	})
-	if raw != nil && !errors.Is(raw, driver.ErrBadConn) {
-		err = errors.Join(err, raw)
+	if err == nil {
+		err = raw // what kept it from running; after a failure it says that the connection is of no use any more
 	}
 	if bad := conn.Close(); bad != nil && !errors.Is(bad, sql.ErrConnDone) && !errors.Is(bad, driver.ErrBadConn) {
 		err = errors.Join(err, bad)

@@ -246,13 +246,16 @@ func (v *visit) move(moves ...core.Move) error {
 	facts, events := first.Facts, first.Events
 	first.Facts, first.Events = l.under(facts), append(l.events, events...)
 	rec, err := v.r.o.Store.Advance(ctx, v.record().Lease, moves...)
+	item := rec.Delivery
+	rec.Delivery = nil
 	if last.Deliver > 0 {
-		if err == nil {
-			v.r.hand(*rec.Delivery)
-			rec.Delivery = nil
-		} else {
-			v.r.reports.give()
-		}
+		defer func() { // once it has been told
+			if item != nil {
+				v.r.hand(*item)
+			} else {
+				v.r.reports.give()
+			}
+		}()
 	}
 	if err != nil {
 		v.giveLearnt(l)
