@@ -11,16 +11,14 @@ const (
 	// leastPercent is how much a heap may grow between two collections at least. It
 	// is enough while scripts are loaded: nearly all that loading makes stays.
 	leastPercent = 25
-	// mostPercent is how much a heap may grow at most, where Go by itself says 100.
-	mostPercent = 300
 	// roomAlways is how many bytes a heap may grow between two collections where a
-	// quarter of it is less.
+	// quarter of it is less, and Go lets it grow as far.
 	roomAlways = 16 << 20
 )
 
 // collectOften collects garbage often until done is called, and from then on so
-// that a heap of thousands of scripts takes little more than what lives in it, and a
-// small one is collected less often than Go would. An operator's GOGC goes before.
+// that a heap of thousands of scripts takes little more than what lives in it. A
+// small one grows as Go lets it. An operator's GOGC goes before.
 func collectOften() (done func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}
@@ -36,5 +34,5 @@ func collectOften() (done func()) {
 
 // growth is how much a heap of live bytes may grow, in percent.
 func growth(live uint64) int {
-	return int(min(mostPercent, max(leastPercent, 100*roomAlways/max(live, 1))))
+	return int(min(100, max(leastPercent, 100*roomAlways/max(live, 1))))
 }
