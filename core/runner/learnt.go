@@ -46,22 +46,18 @@ func (l learnt) pressing() bool {
 }
 
 // keepPressing stores what must not wait for the next step.
-func (v *visit) keepPressing() error {
-	v.mu.Lock()
-	pressing := v.learnt.pressing()
-	v.mu.Unlock()
-	if !pressing {
-		return nil
-	}
-	return v.note(nil)
-}
+func (v *visit) keepPressing() error { return v.keepWhen(learnt.pressing) }
 
 // keepLearnt stores what was learnt.
 func (v *visit) keepLearnt() error {
+	return v.keepWhen(func(l learnt) bool { return len(l.events) > 0 })
+}
+
+func (v *visit) keepWhen(needed func(learnt) bool) error {
 	v.mu.Lock()
-	none := len(v.learnt.events) == 0
+	needs := needed(v.learnt)
 	v.mu.Unlock()
-	if none {
+	if !needs {
 		return nil
 	}
 	return v.note(nil)
