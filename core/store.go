@@ -20,7 +20,8 @@ type Store interface {
 	// Join registers a runner process. On SQLite, which has one runner at a time,
 	// it ends every older lease at once.
 	Join(ctx context.Context, owner string, lease time.Duration) error
-	// Leave ends the owner's leases and its registration.
+	// Leave ends the owner's registration and the leases that it has not given back:
+	// their tasks are due at once.
 	Leave(ctx context.Context, owner string) error
 	// PutSites says which sites the owner can run, replacing what it said before.
 	// For a site of several live runners the strictest limits hold.

@@ -40,7 +40,7 @@ func (l *Ledger) Join(ctx context.Context, owner string, lease time.Duration) er
 					return err
 				}
 			}
-			if err := x.endLeases(`expires IS NOT NULL`, now, true); err != nil {
+			if err := x.endLeases(`expires IS NOT NULL`, now); err != nil {
 				return err
 			}
 		}
@@ -67,14 +67,11 @@ func (x *tx) time() (now int64, err error) {
 	return now, err
 }
 
-// endLeases ends the leases that where selects. dead makes their tasks due at
-// once, whatever they were waiting for; otherwise each is due as its last move said.
-func (x *tx) endLeases(where string, now int64, dead bool, args ...any) error {
-	set := `owner = '', expires = NULL`
-	if dead {
-		args = append(args, now)
-		set += fmt.Sprintf(`, due = $%d`, len(args))
-	}
+// endLeases ends the leases that where selects. Who had them has not said what
+// follows: their tasks are due at once, whatever they were waiting for.
+func (x *tx) endLeases(where string, now int64, args ...any) error {
+	args = append(args, now)
+	set := fmt.Sprintf(`owner = '', expires = NULL, due = $%d`, len(args))
 	domains := map[string]bool{}
 	err := x.each(func(scan func(...any) error) error {
 		var d string
@@ -111,7 +108,7 @@ func (l *Ledger) Leave(ctx context.Context, owner string) error {
 		if err != nil {
 			return err
 		}
-		if err := x.endLeases(`owner = $1 AND expires IS NOT NULL`, now, false, owner); err != nil {
+		if err := x.endLeases(`owner = $1 AND expires IS NOT NULL`, now, owner); err != nil {
 			return err
 		}
 		if err := x.wakeSitesOf(owner, now); err != nil {

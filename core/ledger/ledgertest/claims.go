@@ -69,9 +69,17 @@ func testClaims(t *testing.T, open Opener) {
 		r := newRoom(t, open)
 		rec := r.reach("1", core.Unknown)
 		equal(r, "due", rec.Due, time.Time{})
+		r.must(r.Defer(r.ctx, rec.Lease, time.Time{}, false, core.Event{}))
 		r.must(r.Leave(r.ctx, owner))
 		r.join(owner, limits(site, 3))
 		r.nothing(owner)
+	})
+	t.Run("unknown that its runner left without a word is claimed again", func(t *testing.T) {
+		r := newRoom(t, open)
+		r.reach("1", core.Unknown)
+		r.must(r.Leave(r.ctx, owner))
+		r.join(owner, limits(site, 3))
+		equal(r, "state", r.claim().State, core.Unknown)
 	})
 	t.Run("unknown with a due time is claimed then", func(t *testing.T) {
 		r := newRoom(t, open)

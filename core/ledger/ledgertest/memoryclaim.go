@@ -49,10 +49,12 @@ func (m *Memory) Join(_ context.Context, owner string, lease time.Duration) erro
 func (m *Memory) Leave(_ context.Context, owner string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	now := stamp(m.clock())
 	for id, t := range m.tasks {
 		if t.rec.Lease.Owner == owner {
 			free := *t
 			free.release()
+			free.rec.Due = now
 			m.tasks[id] = &free
 		}
 	}
