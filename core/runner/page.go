@@ -129,6 +129,9 @@ func (v *visit) phase(p core.Phase) (core.Outcome, error) {
 	if cause := context.Cause(v.ctx); cause != nil {
 		return core.Outcome{}, cause
 	}
+	if s.unkept != nil {
+		return core.Outcome{}, s.unkept
+	}
 	if err == nil {
 		if bad := o.Check(p); bad != nil {
 			err = &core.Fault{Code: core.DriverError, Phase: p, Why: bad.Error()}

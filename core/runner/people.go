@@ -15,6 +15,11 @@ func (s *services) Human(ctx context.Context, ask core.Ask) (core.Answer, error)
 		return core.Answer{}, err
 	}
 	defer done()
+	answer, err := s.human(ctx, ask)
+	return answer, s.kept(err)
+}
+
+func (s *services) human(ctx context.Context, ask core.Ask) (core.Answer, error) {
 	v := s.v
 	if ask.Kind == core.AskAct && s.plain() {
 		return core.Answer{}, &core.Fault{Code: core.DriverError, Phase: s.phase, Verb: "human",
@@ -106,7 +111,7 @@ func (s *services) ask(ask core.Ask) (string, core.Answer, bool, error) {
 	defer cancel()
 	id, a, answered, err := s.v.r.o.Store.OpenAsk(ctx, s.v.record().Lease, ask, time.Now().Add(s.v.r.o.Limits.HumanExpires))
 	if err != nil {
-		return "", core.Answer{}, false, fmt.Errorf("ask a person: %w", err)
+		return "", core.Answer{}, false, ofLedger(fmt.Errorf("ask a person: %w", err))
 	}
 	if answered {
 		s.v.guardLate(a.Text)
@@ -128,7 +133,7 @@ func (s *services) await(ctx context.Context, id string) (core.Answer, error) {
 		a, ok, err := v.r.o.Store.TakeAnswer(call, v.record().Lease, id)
 		done()
 		if err != nil {
-			return core.Answer{}, fmt.Errorf("look for the answer: %w", err)
+			return core.Answer{}, ofLedger(fmt.Errorf("look for the answer: %w", err))
 		}
 		if ok {
 			return a, nil
@@ -159,7 +164,7 @@ func (s *services) withdraw(id string) error {
 	ctx, cancel := s.v.ledger()
 	defer cancel()
 	if err := s.v.r.o.Store.CloseAsk(ctx, s.v.record().Lease, id); err != nil {
-		return fmt.Errorf("withdraw the question: %w", err)
+		return ofLedger(fmt.Errorf("withdraw the question: %w", err))
 	}
 	return nil
 }

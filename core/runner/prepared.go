@@ -102,7 +102,7 @@ func (v *visit) askNewSecrets() error {
 	defer cancel()
 	_, _, answered, err := v.r.o.Store.OpenAsk(ctx, v.rec.Lease, ask, time.Now().Add(v.r.o.Limits.HumanExpires))
 	if err != nil {
-		return fmt.Errorf("ask about the changed credentials: %w", err)
+		return ofLedger(fmt.Errorf("ask about the changed credentials: %w", err))
 	}
 	if answered {
 		return v.note(core.Facts{factNewSecret: core.Text(strconv.Itoa(v.rec.Round))})
@@ -206,7 +206,7 @@ func (v *visit) reserve() (taken bool, err error) {
 	case err == nil:
 		return false, nil
 	case !errors.As(err, &other):
-		return false, fmt.Errorf("book the identities: %w", err)
+		return false, ofLedger(fmt.Errorf("book the identities: %w", err))
 	case other.SameCredentials && other.Proved:
 		return true, nil
 	case other.SameCredentials && other.TaskID != "":

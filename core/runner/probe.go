@@ -161,5 +161,3 @@ func (v *visit) absent(in *core.Intent) error {
 	v.later(time.Now().Add(v.backoff(v.rec.Broken)), true, "the sign-up is tried again")
 	return nil
 }
-
-func (v *visit) stopped(error) bool { return v.ctx.Err() != nil }

@@ -27,6 +27,7 @@ type services struct {
 	closed    bool
 	committed bool
 	parkErr   error // the last ask ended with ErrAway
+	unkept    error // a ledgerFault of the phase
 	shots     int
 	lines     int
 
@@ -112,7 +113,7 @@ func (s *services) Commit(ctx context.Context, name string, facts core.Facts) er
 	}
 	if err := v.move(core.Move{To: core.Intended, Phase: core.Register, Facts: own(facts), Intent: &in,
 		Driver: v.b.Driver, Digest: v.b.Digest, Event: say("commit " + name)}); err != nil {
-		return err
+		return s.kept(err)
 	}
 	// A browser resends a request when a connection it used before dies.
 	v.slot.gate.DropIdle()
@@ -155,7 +156,7 @@ func (s *services) Committed(ctx context.Context, name string) error {
 	case s.v.record().State != core.Intended:
 		return nil
 	}
-	return s.v.move(core.Move{To: core.Submitted, Phase: core.Confirm, Committed: true, Event: say("the site answered " + name)})
+	return s.kept(s.v.move(core.Move{To: core.Submitted, Phase: core.Confirm, Committed: true, Event: say("the site answered " + name)}))
 }
 
 // Mail implements core.Services.
@@ -258,7 +259,7 @@ func (s *services) EnrolTOTP(ctx context.Context, secret core.Value) error {
 		return &core.Fault{Code: core.DriverError, Phase: s.phase, Verb: "totp.enrol", Why: err.Error()}
 	}
 	s.v.guardLate(secret)
-	return s.v.note(core.Facts{factTOTP: secret})
+	return s.kept(s.v.note(core.Facts{factTOTP: secret}))
 }
 
 // Asset implements core.Services.

@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 // durable decides: past it nothing is tried again.
 func (v *visit) register() error {
 	o, err := v.phase(core.Register)
-	if errors.Is(err, core.ErrLeaseLost) || v.ctx.Err() != nil {
+	if v.stopped(err) {
 		return orCause(v.ctx, err)
 	}
 	if v.rec.State == core.Intended {
@@ -107,7 +106,7 @@ func (v *visit) falseDone() error {
 	ctx, cancel := v.ledger()
 	defer cancel()
 	if err := v.r.o.Store.PauseSite(ctx, v.rec.Domain, why); err != nil {
-		return fmt.Errorf("pause the site of a faulty driver: %w", err)
+		return ofLedger(fmt.Errorf("pause the site of a faulty driver: %w", err))
 	}
 	if err := v.move(core.Move{To: core.Unknown, Fault: why, Event: say(why)}); err != nil {
 		return err
@@ -222,7 +221,7 @@ func (v *visit) park(p core.Phase, o core.Outcome) error {
 			id, _, _, err = v.r.o.Store.OpenAsk(ctx, v.rec.Lease, ask, expires)
 		}
 		if err != nil {
-			return fmt.Errorf("ask a person: %w", err)
+			return ofLedger(fmt.Errorf("ask a person: %w", err))
 		}
 		v.picture(id)
 	}
@@ -234,7 +233,7 @@ func (v *visit) park(p core.Phase, o core.Outcome) error {
 // broke handles a broken run. Before an intent, and after the account is proved,
 // it may be tried again; in between the task becomes unknown.
 func (v *visit) broke(p core.Phase, err error) error {
-	if errors.Is(err, core.ErrLeaseLost) || v.ctx.Err() != nil {
+	if v.stopped(err) {
 		return orCause(v.ctx, err)
 	}
 	v.dropPage()

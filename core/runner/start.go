@@ -37,7 +37,7 @@ func (v *visit) begin() error {
 	if v.rec.Kind == core.Connect {
 		off, err := v.r.connectOff(v.ctx)
 		if err != nil {
-			return err
+			return ofLedger(fmt.Errorf("read whether connect is switched off: %w", err))
 		}
 		if off {
 			return v.move(core.Move{To: core.Dropped, Event: say("connect is switched off for this task manager")})
@@ -188,7 +188,7 @@ func (r *Runner) connectOff(ctx context.Context) (bool, error) {
 // switchConnectOff remembers that this server does not start connect tasks.
 func (r *Runner) switchConnectOff(ctx context.Context, message string) error {
 	if err := r.o.Store.SetFlag(ctx, connectFlag+r.o.Server, time.Now().UTC().Format(time.RFC3339)+" "+r.line(message)); err != nil {
-		return fmt.Errorf("switch connect off: %w", err)
+		return ofLedger(fmt.Errorf("switch connect off: %w", err))
 	}
 	r.o.Log.Warn("connect is switched off for this task manager: it refused to start a task that waits for connect", "message", r.line(message))
 	r.notice(Notice{Text: "connect is switched off: the task manager refused to start a connect task"})

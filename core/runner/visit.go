@@ -161,7 +161,7 @@ func (v *visit) fell(err error) {
 		v.later(time.Now(), false, "the runner stopped; the task goes on at its last step")
 	default:
 		v.log.Error("the visit ended", "err", v.r.line(err.Error()))
-		v.later(time.Now().Add(v.r.o.Limits.BackoffMin), true, err.Error())
+		v.later(time.Now().Add(v.r.o.Limits.BackoffMin), !isLedgerFault(err), err.Error())
 	}
 }
 
@@ -260,7 +260,7 @@ func (v *visit) move(moves ...core.Move) error {
 	if err != nil {
 		v.giveLearnt(l)
 		first.Facts, first.Events = facts, events
-		return fmt.Errorf("move the task to %s: %w", last.To, err)
+		return ofLedger(fmt.Errorf("move the task to %s: %w", last.To, err))
 	}
 	v.mu.Lock()
 	v.rec = rec
@@ -314,7 +314,7 @@ func (v *visit) note(facts core.Facts, ev ...core.Event) error {
 	l := v.takeLearnt()
 	if err := v.r.o.Store.Note(ctx, v.record().Lease, l.under(facts), append(l.events, ev...)...); err != nil {
 		v.giveLearnt(l)
-		return fmt.Errorf("record what was learnt: %w", err)
+		return ofLedger(fmt.Errorf("record what was learnt: %w", err))
 	}
 	v.mu.Lock()
 	v.rec.Facts = v.rec.Facts.Merge(facts)
