@@ -9,13 +9,13 @@ import (
 // answerDialog answers a dialog at once, unless a person has the page: alert,
 // confirm and beforeunload are accepted, prompt is dismissed. Its text is kept
 // for the step.
-func (p *Page) answerDialog(session string, params json.RawMessage) {
+func (t *tab) answerDialog(session string, params json.RawMessage) {
 	e, ok := decoded[proto.PageJavascriptDialogOpening](params)
-	if !ok || p.st.held {
+	if !ok || t.st.held {
 		return
 	}
-	if len(p.st.dialogs) < 20 {
-		p.st.dialogs = append(p.st.dialogs, string(e.Type)+": "+e.Message)
+	if len(t.st.dialogs) < 20 {
+		t.st.dialogs = append(t.st.dialogs, string(e.Type)+": "+e.Message)
 	}
-	p.c.send(session, proto.PageHandleJavaScriptDialog{Accept: e.Type != proto.PageDialogTypePrompt})
+	t.c.send(session, proto.PageHandleJavaScriptDialog{Accept: e.Type != proto.PageDialogTypePrompt})
 }

@@ -12,12 +12,16 @@ import (
 
 // event takes in what the browser tells. It runs on the connection's reading
 // goroutine: it may send, but never wait.
-func (p *Page) event(session, method string, params json.RawMessage) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.take(session, method, params) {
-		close(p.st.changed)
-		p.st.changed = make(chan struct{})
+func (t *tab) event(session, method string, params json.RawMessage) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.take(session, method, params) {
+		close(t.st.changed)
+		t.st.changed = make(chan struct{})
+	}
+	if t.kept && t.st.broken != nil {
+		t.kept = false
+		go t.forget()
 	}
 }
 
@@ -26,8 +30,8 @@ func decoded[T any](params json.RawMessage) (e T, ok bool) {
 }
 
 // take reports whether something changed that a verb may wait for.
-func (p *Page) take(session, method string, params json.RawMessage) bool {
-	st := &p.st
+func (t *tab) take(session, method string, params json.RawMessage) bool {
+	st := &t.st
 	switch method {
 	case "": // the connection ended
 		if st.broken == nil {
@@ -35,8 +39,8 @@ func (p *Page) take(session, method string, params json.RawMessage) bool {
 		}
 		return true
 	case "Inspector.targetCrashed":
-		p.c.fail(session, "", errCrashed)
-		if session == p.session {
+		t.c.fail(session, "", errCrashed)
+		if session == t.session {
 			st.broken = errCrashed
 		}
 		return true
@@ -48,20 +52,20 @@ func (p *Page) take(session, method string, params json.RawMessage) bool {
 		child := string(e.SessionID)
 		if e.TargetInfo.Type == "iframe" {
 			st.own[string(e.TargetInfo.TargetID)] = child
-			p.prepare(child)
+			t.prepare(child)
 		}
-		if e.TargetInfo.Type == "page" && string(e.TargetInfo.TargetID) != p.s.TargetID {
+		if e.TargetInfo.Type == "page" && string(e.TargetInfo.TargetID) != t.place.target {
 			// A tab that nobody expects would put this one in the background.
-			p.c.send("", proto.TargetCloseTarget{TargetID: e.TargetInfo.TargetID})
+			t.c.send("", proto.TargetCloseTarget{TargetID: e.TargetInfo.TargetID})
 		}
-		p.c.send(child, proto.RuntimeRunIfWaitingForDebugger{})
+		t.c.send(child, proto.RuntimeRunIfWaitingForDebugger{})
 	case "Target.detachedFromTarget":
 		e, ok := decoded[proto.TargetDetachedFromTarget](params)
 		if !ok {
 			return false
 		}
-		if string(e.SessionID) == p.session {
-			p.c.fail(p.session, "", errClosed)
+		if string(e.SessionID) == t.session {
+			t.c.fail(t.session, "", errClosed)
 			if st.broken == nil {
 				st.broken = errClosed
 			}
@@ -69,7 +73,7 @@ func (p *Page) take(session, method string, params json.RawMessage) bool {
 		}
 		st.drop(func(w world) bool { return w.session == string(e.SessionID) })
 		maps.DeleteFunc(st.own, func(_, s string) bool { return s == string(e.SessionID) })
-		p.c.fail(string(e.SessionID), "", errGone)
+		t.c.fail(string(e.SessionID), "", errGone)
 		return true
 	case "Runtime.executionContextCreated":
 		var e struct {
@@ -90,16 +94,16 @@ func (p *Page) take(session, method string, params json.RawMessage) bool {
 			return false
 		}
 		for _, w := range st.drop(func(w world) bool { return w.id == e.ExecutionContextUniqueID }) {
-			p.c.fail(session, w.id, errGone)
+			t.c.fail(session, w.id, errGone)
 		}
 		return true
 	case "Runtime.executionContextsCleared":
 		for _, w := range st.drop(func(w world) bool { return w.session == session }) {
-			p.c.fail(session, w.id, errGone)
+			t.c.fail(session, w.id, errGone)
 		}
 		return true
 	case "Page.javascriptDialogOpening":
-		p.answerDialog(session, params)
+		t.answerDialog(session, params)
 		return true
 	case "Page.windowOpen":
 		if e, ok := decoded[proto.PageWindowOpen](params); ok {
@@ -115,7 +119,7 @@ func (p *Page) take(session, method string, params json.RawMessage) bool {
 		}
 	case "Page.frameNavigated":
 		e, ok := decoded[proto.PageFrameNavigated](params)
-		if !ok || e.Frame.ParentID != "" || session != p.session {
+		if !ok || e.Frame.ParentID != "" || session != t.session {
 			return false
 		}
 		st.frame, st.loader, st.url, st.moving = string(e.Frame.ID), string(e.Frame.LoaderID), e.Frame.URL, time.Time{}
@@ -142,15 +146,15 @@ func (p *Page) take(session, method string, params json.RawMessage) bool {
 		return true
 	default:
 		if strings.HasPrefix(method, "Network.") {
-			return p.network(session, method, params)
+			return t.network(session, method, params)
 		}
 	}
 	return false
 }
 
 // network follows the documents, and the requests that write.
-func (p *Page) network(session, method string, params json.RawMessage) bool {
-	st := &p.st
+func (t *tab) network(session, method string, params json.RawMessage) bool {
+	st := &t.st
 	switch method {
 	case "Network.requestWillBeSent":
 		if ofPart(params, true) {
@@ -164,7 +168,7 @@ func (p *Page) network(session, method string, params json.RawMessage) bool {
 			return false
 		}
 		document := e.Type == "Document" && e.FrameID == st.frame
-		if session != p.session {
+		if session != t.session {
 			return false
 		}
 		if document {
@@ -198,7 +202,7 @@ func (p *Page) network(session, method string, params json.RawMessage) bool {
 		}
 		if e.Type == "Document" && e.FrameID == st.frame {
 			st.answers[e.LoaderID], st.failed = a, ""
-		} else if (e.Type == "XHR" || e.Type == "Fetch") && a.status >= 400 && a.status > st.worst.status && p.allowed(a.url) {
+		} else if (e.Type == "XHR" || e.Type == "Fetch") && a.status >= 400 && a.status > st.worst.status && t.reach.Allowed(a.url) {
 			st.worst = a
 		}
 		if document, ok := st.requests[e.RequestID]; ok && !document {

@@ -96,7 +96,7 @@ func TestAClickWaitsForImagesThatMayPushItsElementAway(t *testing.T) {
 		w.Header().Set("Content-Type", "image/svg+xml")
 		fmt.Fprint(w, `<svg xmlns="http://www.w3.org/2000/svg" width="50" height="120"/>`)
 	})
-	p := tab(t, s, nil)
+	p := newTab(t, s, nil)
 	must[Seen](t)(p.Open(t.Context(), "/", signs("there", "button")))
 	<-asked
 	close(send)
@@ -249,7 +249,7 @@ func TestFramesAndShadowRoots(t *testing.T) {
 		"third.test/in":        `<button onclick="this.textContent='pushed'">Push</button>`,
 		"site.test/irrelevant": ``,
 	})
-	p := tab(t, s, nil)
+	p := newTab(t, s, nil)
 	ctx := t.Context()
 	must[Seen](t)(p.Open(ctx, "/", nil))
 	for _, id := range []string{"#same", "#sub", "#other"} {

@@ -83,7 +83,7 @@ func TestSecretsGoOnlyWhereTheyBelong(t *testing.T) {
 			<textarea id=ta></textarea><form action="http://evil.test/"><input id=away type=password></form><iframe id=f src="http://other.test/in"></iframe>`,
 		"other.test/in": `<input id=pw type=password>`,
 	})
-	p := tab(t, s, func(_ *core.Session, o *AttachOptions) {
+	p := newTab(t, s, func(_ *core.Session, o *AttachOptions) {
 		o.Manifest.Permissions = []string{"secret_fields:#ta"}
 		o.Redact = redactor{"hunter22"}
 		o.Task.Entity = entity("password", "hunter22")
@@ -168,7 +168,7 @@ func TestCommit(t *testing.T) {
 	s := newSites(t, map[string]string{"/": `<p class=ok>old</p><form method=post action=/made><button>Join</button></form>`})
 	v := &services{}
 	s.handle("/made", func(w http.ResponseWriter, r *http.Request) { html(`<p class=ok>welcome</p>`)(w, r) })
-	p := tab(t, s, func(c *core.Session, o *AttachOptions) { c.Services, o.Phase = v, core.Register })
+	p := newTab(t, s, func(c *core.Session, o *AttachOptions) { c.Services, o.Phase = v, core.Register })
 	ctx := t.Context()
 	must[Seen](t)(p.Open(ctx, "/", nil))
 	short, cancel := deadline(t, 400*time.Millisecond)
@@ -188,7 +188,7 @@ func TestCommit(t *testing.T) {
 		t.Errorf("a second commit: %v", err)
 	}
 
-	q := tab(t, s, func(c *core.Session, o *AttachOptions) {
+	q := newTab(t, s, func(c *core.Session, o *AttachOptions) {
 		o.Phase = core.Register
 		c.Services = &services{commit: core.ErrNoCommit}
 	})
@@ -197,7 +197,7 @@ func TestCommit(t *testing.T) {
 	if _, err := q.Commit(ctx, "", func(context.Context) error { ran = true; return nil }, *signs("ok", ".ok")); !errors.Is(err, core.ErrNoCommit) || ran {
 		t.Errorf("a refused intent: %v, ran %v", err, ran)
 	}
-	r := tab(t, s, nil)
+	r := newTab(t, s, nil)
 	if _, err := r.Commit(ctx, "", func(context.Context) error { return nil }, *signs("ok", ".ok")); !errors.Is(err, core.ErrNoCommit) {
 		t.Errorf("outside of register: %v", err)
 	}

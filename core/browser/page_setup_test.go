@@ -180,8 +180,8 @@ func (r redactor) Redact(s string) string {
 	return s
 }
 
-// tab attaches to a fresh tab at site.test.
-func tab(t testing.TB, s *sites, change func(*core.Session, *AttachOptions)) *Page {
+// newTab attaches to a fresh tab at site.test.
+func newTab(t testing.TB, s *sites, change func(*core.Session, *AttachOptions)) *Page {
 	t.Helper()
 	c := isolated(t, sharedBrowser(t), s.URL, core.ContextOptions{})
 	session := core.Session{ControlURL: c.ControlURL(), ContextID: c.ContextID(), TargetID: c.TargetID(), Base: "http://site.test", Services: &services{}}
@@ -200,7 +200,7 @@ func tab(t testing.TB, s *sites, change func(*core.Session, *AttachOptions)) *Pa
 // opened attaches and opens a page with body.
 func opened(t testing.TB, body string, change func(*core.Session, *AttachOptions)) *Page {
 	t.Helper()
-	p := tab(t, newSites(t, map[string]string{"/": body}), change)
+	p := newTab(t, newSites(t, map[string]string{"/": body}), change)
 	if _, err := p.Open(t.Context(), "/", nil); err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ func TestSignsAcrossDocuments(t *testing.T) {
 	s.handle("/", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `<p class=message>Enter it</p><form method=post action="/?done=1"><button>Save</button></form>`)
 	})
-	p := tab(t, s, nil)
+	p := newTab(t, s, nil)
 	ctx := t.Context()
 	must[Seen](t)(p.Open(ctx, "/", signs("form", "form")))
 	seen := must[Seen](t)(p.Click(ctx, Locator{"button"}, signs("set", ".message")))
@@ -96,7 +96,7 @@ func TestStatuses(t *testing.T) {
 	s.handle("/limited", answer(429, "slow down"))
 	s.handle("/down", answer(503, "maintenance"))
 	s.handle("/gone", answer(404, "There is no such page <form id=editform></form>"))
-	p := tab(t, s, nil)
+	p := newTab(t, s, nil)
 	ctx := t.Context()
 	waits := func(err error, code core.Code) {
 		t.Helper()
@@ -152,7 +152,7 @@ func TestSignInAFrameOfAnotherOrigin(t *testing.T) {
 		"/":            `<iframe id=f src="http://other.test/w"></iframe><button onclick="f.contentWindow.postMessage('go','*')">Go</button>`,
 		"other.test/w": `<p class=ok>old</p><script>onmessage=()=>setTimeout(()=>document.querySelector('p').textContent='new',100)</script>`,
 	})
-	p := tab(t, s, nil)
+	p := newTab(t, s, nil)
 	must[Seen](t)(p.Open(t.Context(), "/", signs("there", "#f >> .ok")))
 	if seen := must[Seen](t)(p.Click(t.Context(), Locator{"button"}, signs("ok", "#f >> .ok"))); seen.Said != "new" {
 		t.Errorf("%+v", seen)

@@ -120,7 +120,7 @@ func TestHungImageAndHungSite(t *testing.T) {
 	}
 	s.handle("/hang", hang)
 	t.Cleanup(func() { close(release) })
-	p := tab(t, s, nil)
+	p := newTab(t, s, nil)
 	begun := time.Now()
 	must[Seen](t)(p.Open(t.Context(), "/", nil))
 	if took := time.Since(begun); took > 5*time.Second {
@@ -166,7 +166,7 @@ func TestOpenWaitsForWhatAClickStarted(t *testing.T) {
 				}
 				fmt.Fprint(w, "saved")
 			})
-			p := tab(t, s, nil)
+			p := newTab(t, s, nil)
 			must[Seen](t)(p.Open(t.Context(), "/", nil))
 			must[Seen](t)(p.Click(t.Context(), Locator{"button"}, nil))
 			must[Seen](t)(p.Open(t.Context(), "/next", signs("there", "text=next")))
@@ -179,7 +179,7 @@ func TestOpenWaitsForWhatAClickStarted(t *testing.T) {
 
 func TestAddresses(t *testing.T) {
 	s := newSites(t, map[string]string{"/wiki/": `home`, "/wiki/x": `x`, "www.site.test/wiki/x": `x`, "cdn.test/": `cdn`, "a.b.test/": `b`})
-	p := tab(t, s, func(c *core.Session, _ *AttachOptions) {
+	p := newTab(t, s, func(c *core.Session, _ *AttachOptions) {
 		c.Base, c.Hosts = "http://site.test/wiki", []string{"cdn.test", "*.b.test"}
 	})
 	ctx := t.Context()
@@ -214,7 +214,7 @@ func TestSiteThatIsDown(t *testing.T) {
 			c.Close()
 		}
 	})
-	p := tab(t, s, nil)
+	p := newTab(t, s, nil)
 	_, err := p.Open(t.Context(), "/", nil)
 	if a, ok := err.(*SiteAnswer); !ok || a.Outcome.Code != core.SiteDown {
 		t.Errorf("got %v", err)
@@ -239,7 +239,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 func BenchmarkFlow(b *testing.B) {
 	s := newSites(b, map[string]string{"/done": `<p class=ok>welcome</p>`, "/": `<form method=post action=/done><label>User <input name=u></label><label>Mail <input name=e type=email></label><label>Password <input type=password name=p></label>
 		<label>First <input name=f></label><label>Last <input name=l></label><label>About <textarea name=a></textarea></label><button>Join</button></form>`})
-	p := tab(b, s, func(_ *core.Session, o *AttachOptions) {
+	p := newTab(b, s, func(_ *core.Session, o *AttachOptions) {
 		o.Task.Entity = entity("username", "ann", "email", "a@b.example", "password", "s3cret-pass", "first_name", "Ann", "last_name", "Lý", "about", "hello world")
 	})
 	for b.Loop() {
