@@ -233,7 +233,7 @@ type Admission struct {
 type Move struct {
 	To     State
 	Phase  Phase             // to enter next, or under way
-	Due    time.Time         // Delayed; Unknown: when to probe again. Zero there means a person's turn
+	Due    time.Time         // Delayed; Unknown: when to probe again. Zero there means a person's turn once the lease is given back
 	Facts  Facts             // merged
 	Answer *Outcome          // the site's word, recorded
 	Fault  string            // recorded

@@ -21,11 +21,11 @@ func phases(t *testing.T, s *sites) (attach func(task string, phase core.Phase) 
 	}, c
 }
 
-// kept is how many tabs no phase has.
-func kept() int {
+// kept reports whether a tab is kept, and how many are.
+func kept(t *tab) (is bool, all int) {
 	keptTabs.Lock()
 	defer keptTabs.Unlock()
-	return len(keptTabs.byPlace)
+	return t != nil && keptTabs.byPlace[t.place] == t, len(keptTabs.byPlace)
 }
 
 func TestTheNextPhaseGoesOnWithTheConnection(t *testing.T) {
@@ -91,24 +91,23 @@ func TestAnotherTaskAttachesAnew(t *testing.T) {
 
 func TestAConnectionEndsWithItsTab(t *testing.T) {
 	attach, c := phases(t, newSites(t, map[string]string{"/": `<p>x`}))
-	before := kept()
 	one := attach("t1", core.Profile)
 	must[Seen](t)(one.Open(t.Context(), "/", nil))
-	connection := one.c
+	its := one.tab
 	one.Close()
-	if n := kept(); n != before+1 {
-		t.Fatalf("%d tabs are kept, want one more than %d", n, before)
+	if is, _ := kept(its); !is {
+		t.Fatal("the tab is not kept")
 	}
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
 	select {
-	case <-connection.ended:
+	case <-its.c.ended:
 	case <-time.After(20 * time.Second):
 		t.Fatal("the connection outlives its tab")
 	}
-	if n := kept(); n != before {
-		t.Errorf("%d tabs are kept, want %d", n, before)
+	if is, _ := kept(its); is {
+		t.Error("a tab that is gone is kept")
 	}
 }
 
@@ -118,7 +117,7 @@ func TestFewTabsAreKept(t *testing.T) {
 		attach, _ := phases(t, s)
 		attach("t1", core.Profile).Close()
 	}
-	if n := kept(); n > mostTabs {
+	if _, n := kept(nil); n > mostTabs {
 		t.Errorf("%d tabs are kept, want %d at most", n, mostTabs)
 	}
 }

@@ -2,7 +2,6 @@ package runner_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -369,34 +368,3 @@ func (s *site) count(entry string) int {
 }
 
 var errBroken = &core.Fault{Code: core.LayoutChanged, Verb: "click", Locator: "#go", Why: "nothing matches"}
-
-// deadStore fails every write once dead is set: the ledger as a killed runner leaves it.
-type deadStore struct {
-	core.Store
-	dead atomic.Bool
-}
-
-var errDead = errors.New("killed")
-
-func (d *deadStore) Advance(ctx context.Context, l core.Lease, moves ...core.Move) (core.Record, error) {
-	if d.dead.Load() {
-		return core.Record{}, errDead
-	}
-	return d.Store.Advance(ctx, l, moves...)
-}
-
-func (d *deadStore) Defer(ctx context.Context, l core.Lease, due time.Time, broken bool, ev core.Event) error {
-	if d.dead.Load() {
-		return errDead
-	}
-	return d.Store.Defer(ctx, l, due, broken, ev)
-}
-
-func (d *deadStore) Note(ctx context.Context, l core.Lease, f core.Facts, ev ...core.Event) error {
-	if d.dead.Load() {
-		return errDead
-	}
-	return d.Store.Note(ctx, l, f, ev...)
-}
-
-func (d *deadStore) Leave(context.Context, string) error { return errDead }

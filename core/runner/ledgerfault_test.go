@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rollcall-run/rollcall/core"
 	"github.com/rollcall-run/rollcall/examples/sandbox"
@@ -36,6 +37,37 @@ func (s *sickStore) Note(ctx context.Context, l core.Lease, f core.Facts, ev ...
 	}
 	return s.Store.Note(ctx, l, f, ev...)
 }
+
+// deadStore fails every write once dead is set: the ledger as a killed runner leaves it.
+type deadStore struct {
+	core.Store
+	dead atomic.Bool
+}
+
+var errDead = errors.New("killed")
+
+func (d *deadStore) Advance(ctx context.Context, l core.Lease, moves ...core.Move) (core.Record, error) {
+	if d.dead.Load() {
+		return core.Record{}, errDead
+	}
+	return d.Store.Advance(ctx, l, moves...)
+}
+
+func (d *deadStore) Defer(ctx context.Context, l core.Lease, due time.Time, broken bool, ev core.Event) error {
+	if d.dead.Load() {
+		return errDead
+	}
+	return d.Store.Defer(ctx, l, due, broken, ev)
+}
+
+func (d *deadStore) Note(ctx context.Context, l core.Lease, f core.Facts, ev ...core.Event) error {
+	if d.dead.Load() {
+		return errDead
+	}
+	return d.Store.Note(ctx, l, f, ev...)
+}
+
+func (d *deadStore) Leave(context.Context, string) error { return errDead }
 
 func to(s core.State) func([]core.Move) bool {
 	return func(moves []core.Move) bool {
